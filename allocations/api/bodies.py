@@ -1,0 +1,97 @@
+"""What the API takes and gives for pairs and their matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from allocations.models import StrategyBrokerAllocation
+from allocations.risk import PairTerms
+from users.api.fields import Lots, Money
+from users.api.serializers import StrictSerializer
+
+Product = StrategyBrokerAllocation.Product
+
+
+class PairBody(StrictSerializer):
+    """Lots, product and limits of a pair: all of them."""
+
+    lots = Lots()
+    product = serializers.ChoiceField(choices=Product.choices, required=False, default="NRML")
+    max_lots = Lots()
+    max_day_loss = Money(max_digits=14, min_value=0, help_text="rupees, above 0")
+    max_margin = Money(max_digits=16, min_value=0, help_text="rupees, above 0")
+    max_open_positions = serializers.IntegerField(min_value=1, max_value=1000)
+
+
+class PairChange(StrictSerializer):
+    """PATCH: only what is to change."""
+
+    lots = Lots(required=False)
+    product = serializers.ChoiceField(choices=Product.choices, required=False)
+    max_lots = Lots(required=False)
+    max_day_loss = Money(max_digits=14, min_value=0, required=False)
+    max_margin = Money(max_digits=16, min_value=0, required=False)
+    max_open_positions = serializers.IntegerField(min_value=1, max_value=1000, required=False)
+
+
+class NewPair(PairBody):
+    broker_account_id = serializers.IntegerField(min_value=1)
+
+
+class Cell(NewPair):
+    strategy_id = serializers.IntegerField(min_value=1)
+
+
+class Matrix(StrictSerializer):
+    """Every pair that the basket is to have; a pair that is left out is removed."""
+
+    rows = Cell(many=True, allow_empty=True)
+
+
+class StateBody(serializers.Serializer):
+    """The tightest trading state of all scopes; scope is empty when nothing was ever set."""
+
+    state = serializers.ChoiceField(choices=["active", "reducing", "frozen", "halted"])
+    scope = serializers.CharField(allow_blank=True)
+    reason = serializers.CharField(allow_blank=True)
+
+
+class AllocationBody(serializers.ModelSerializer):
+    """One pair. `version` is its ETag; `state` is what applies, wherever it was set."""
+
+    strategy_id = serializers.IntegerField(read_only=True)
+    strategy = serializers.CharField(source="strategy.name", read_only=True)
+    broker_account_id = serializers.IntegerField(read_only=True)
+    broker = serializers.CharField(source="broker_account.broker", read_only=True)
+    label = serializers.CharField(source="broker_account.label", read_only=True)
+    mode = serializers.CharField(source="broker_account.mode", read_only=True)
+    strategy_version = serializers.IntegerField(source="strategy_version.number", read_only=True)
+    max_day_loss = Money()
+    max_margin = Money()
+    state = serializers.SerializerMethodField()
+
+    class Meta:
+        model = StrategyBrokerAllocation
+        fields = (
+            "id", "strategy_id", "strategy", "broker_account_id", "broker", "label", "mode",
+            "strategy_version", "lots", "product", "max_lots", "max_day_loss", "max_margin",
+            "max_open_positions", "version", "state", "created_at", "updated_at",
+        )  # fmt: skip
+
+    def get_state(self, pair: StrategyBrokerAllocation) -> StateBody:
+        return StateBody(self.context["states"][pair.pk]).data  # type: ignore[return-value]
+
+
+class MatrixBody(serializers.Serializer):
+    basket_id = serializers.IntegerField()
+    version = serializers.CharField(help_text="the ETag of the whole matrix")
+    rows = AllocationBody(many=True)
+
+
+def as_terms(data: dict[str, Any], base: PairTerms | None = None) -> PairTerms:
+    """Sent fields, over the pair's present ones when given."""
+    held = {} if base is None else {name: getattr(base, name) for name in PairChange().fields}
+    sent = {name: value for name, value in data.items() if name in PairChange().fields}
+    return PairTerms(**(held | sent))

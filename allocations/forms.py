@@ -1,0 +1,139 @@
+"""The allocation matrix as a form: a cell is a strategy on a broker account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from allocations.models import StrategyBrokerAllocation
+from allocations.risk import PairTerms
+from allocations.selectors import TERM_FIELDS
+from brokers.models import BrokerAccount
+from strategies.models import Strategy
+from users.errors import Refused
+from users.forms import DeskForm
+
+#: What an empty limit of a new cell means, as a share of the account's capital.
+USUAL_DAY_LOSS = Decimal("0.02")
+USUAL_POSITIONS = 12
+LIMITS = ("max_lots", "max_day_loss", "max_margin", "max_open_positions")
+
+
+class CellForm(DeskForm):
+    """Lots, product and limits of one pair; no lots means that there is no pair."""
+
+    lots = forms.IntegerField(label="Lots", min_value=0, max_value=10000, required=False)
+    product = forms.ChoiceField(
+        label="Product", choices=StrategyBrokerAllocation.Product.choices, required=False
+    )
+    max_lots = forms.IntegerField(label="Most lots", min_value=0, required=False)
+    max_day_loss = forms.DecimalField(
+        label="Day loss", min_value=0, max_digits=14, decimal_places=2, required=False
+    )
+    max_margin = forms.DecimalField(
+        label="Margin", min_value=0, max_digits=16, decimal_places=2, required=False
+    )
+    max_open_positions = forms.IntegerField(label="Open legs", min_value=0, required=False)
+
+    def __init__(self, *args: Any, account: BrokerAccount, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.usual = {
+            "max_lots": self.lots_now or 1,
+            "max_day_loss": (account.capital * USUAL_DAY_LOSS).quantize(Decimal(1)),
+            "max_margin": account.capital.quantize(Decimal(1)),
+            "max_open_positions": USUAL_POSITIONS,
+        }
+        for name, value in self.usual.items():
+            self.fields[name].widget.attrs["placeholder"] = "= lots" if name == "max_lots" else value
+
+    @property
+    def lots_now(self) -> int:
+        return self.initial.get("lots") or 0
+
+    @property
+    def limit_errors(self) -> bool:
+        return any(name in self.errors for name in LIMITS) if self.is_bound else False
+
+    def terms(self) -> PairTerms | None:
+        """What was entered, an empty limit at its usual value; None for an empty cell."""
+        entered = self.cleaned_data
+        if entered["lots"] is None:
+            return None
+        usual = {**self.usual, "max_lots": entered["lots"] or 1}
+        limits = {n: usual[n] if entered[n] is None else entered[n] for n in LIMITS}
+        return PairTerms(lots=entered["lots"], product=entered["product"] or "NRML", **limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    strategy: Strategy
+    account: BrokerAccount
+    pair: StrategyBrokerAllocation | None
+    form: CellForm
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    strategy: Strategy
+    cells: list[Cell]
+
+    @property
+    def total(self) -> int:
+        return sum(cell.pair.lots for cell in self.cells if cell.pair)
+
+
+class MatrixForm:
+    """Every cell's form; saved together or not at all."""
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        strategies: Sequence[Strategy],
+        accounts: Sequence[BrokerAccount],
+        pairs: Sequence[StrategyBrokerAllocation],
+    ) -> None:
+        held = {(pair.strategy_id, pair.broker_account_id): pair for pair in pairs}
+        self.errors: list[str] = []
+        self.sent: list[Cell] = []
+        self.rows = [
+            Row(s, [_cell(data, s, a, held.get((s.pk, a.pk))) for a in accounts]) for s in strategies
+        ]
+
+    @property
+    def cells(self) -> list[Cell]:
+        return [cell for row in self.rows for cell in row.cells]
+
+    def is_valid(self) -> bool:
+        valid = all([cell.form.is_valid() for cell in self.cells])
+        if not valid:
+            self.errors.append("The marked cells need a change.")
+        return valid
+
+    def filled(self) -> list[tuple[Cell, PairTerms]]:
+        """The cells with lots, and what was entered; their order is that of a refusal's rows."""
+        found = [(cell, terms) for cell in self.cells if (terms := cell.form.terms()) is not None]
+        self.sent = [cell for cell, _ in found]
+        return found
+
+    def refuse(self, error: Refused) -> None:
+        """Show the refusal in the cell that it names (rows/<n>/<field>), or above the matrix."""
+        parts = error.field.split("/")
+        if parts[0] != "rows" or len(parts) < 2:
+            self.errors.append(f"{error.message} {error.fix}")
+            return
+        cell = self.sent[int(parts[1])]
+        cell.form.refuse(error)
+        self.errors.append(f"{cell.strategy.name} on {cell.account.label}: {error.message} {error.fix}")
+
+
+def _cell(
+    data: Any, strategy: Strategy, account: BrokerAccount, pair: StrategyBrokerAllocation | None
+) -> Cell:
+    initial = {} if pair is None else {name: getattr(pair, name) for name in TERM_FIELDS}
+    prefix = f"c{strategy.pk}-{account.pk}"
+    return Cell(strategy, account, pair, CellForm(data, prefix=prefix, initial=initial, account=account))

@@ -1,0 +1,94 @@
+"""Which wire an account speaks on, and where: the only door to the adapters."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from urllib.parse import urlsplit
+
+import httpx
+from django.conf import settings
+
+from brokers import selectors
+from brokers.adapters import plain
+from brokers.models import BrokerAccount
+from brokers.types import Adapter
+from users.errors import Refused
+
+# Hosts where orders cost money; a subdomain of one is one.
+LIVE_HOSTS = (
+    "kite.trade", "zerodha.com", "angelone.in", "angelbroking.com", "shoonya.com", "finvasia.com",
+)  # fmt: skip
+
+
+class NoLiveWire(Refused):
+    """Live brokers are not connected in this version; nothing pretends to be one."""
+
+    def __init__(self, account: BrokerAccount) -> None:
+        super().__init__(
+            "no_live_wire",
+            f"Live trading at {account.get_broker_display()} is not built yet.",
+            fix="Use a paper account.",
+        )
+
+
+class WrongEndpoint(Refused):
+    """A paper account would have been routed to a live broker."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            "paper_to_live_host",
+            f"Paper accounts must not be sent to {host}, which is a live broker.",
+            fix="Set SIMULATOR_URL to the broker simulator.",
+        )
+
+
+def adapter_for(account: BrokerAccount, *, transport: httpx.BaseTransport | None = None) -> Adapter:
+    """The account's wire. `transport` replaces the socket, for headless runs and tests."""
+    base_url = endpoint_of(account)
+    return plain.PlainWire(
+        _client(base_url, transport), token=selectors.secret_of(account, "token")
+    )
+
+
+def endpoint_of(account: BrokerAccount) -> str:
+    """Where the account's orders go: paper to the simulator only, live nowhere yet."""
+    if account.mode != BrokerAccount.Mode.PAPER:
+        raise NoLiveWire(account)
+    return _simulator_url()
+
+
+def register_login(
+    *,
+    login: str,
+    broker: str,
+    capital: str,
+    token: str,
+    transport: httpx.BaseTransport | None = None,
+) -> None:
+    """Open or renew a paper login at the simulator; types.ReadFailed when it did not confirm."""
+    plain.register_login(
+        _client(_simulator_url(), transport),
+        operator_token=settings.SIMULATOR_TOKEN,
+        login={"account": login, "broker": broker, "capital": capital, "token": token},
+    )
+
+
+def _simulator_url() -> str:
+    url: str = settings.SIMULATOR_URL
+    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    if any(host == live or host.endswith(f".{live}") for live in LIVE_HOSTS):
+        raise WrongEndpoint(host)
+    return url
+
+
+def _client(base_url: str, transport: httpx.BaseTransport | None) -> httpx.Client:
+    if transport is not None:
+        return plain.open_client(base_url, transport=transport)
+    return _pooled(base_url, os.getpid())
+
+
+@cache
+def _pooled(base_url: str, _process: int) -> httpx.Client:
+    """One connection pool for each base URL; a forked worker opens its own."""
+    return plain.open_client(base_url)

@@ -1,0 +1,113 @@
+"""The simulator as a server: `uvicorn brokers.simulator.asgi:application`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from brokers.simulator.ledger import Ledger
+from brokers.simulator.simulator import Simulator
+from brokers.simulator.wire import Answer
+
+LONGEST_WAIT = 30.0
+LATENCY_STEP = 0.05
+NO_EVENTS = b'{"events":[]'
+
+
+class Server:
+    """The ASGI shell: wall time, late and lost answers, and waiting for events live here."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._changed = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        request = Request(scope, receive)
+        answer = await self._answer(request)
+        if answer.delay:
+            await asyncio.sleep(answer.delay)
+        if answer.dropped:
+            await _drop(send)
+            return
+        await Response(answer.body, answer.status, answer.headers)(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Answer:
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        body = await request.body()
+        patience = _wait(request)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + patience
+        while True:
+            changed = self._changed
+            answer = self._simulator.handle(
+                request.method, path, request.headers, body, datetime.now(UTC)
+            )
+            if request.method != "GET":
+                self._wake()
+            left = until - loop.time()
+            if left <= 0 or not _is_empty(answer):
+                return answer
+            await _until(changed, min(left, LATENCY_STEP if self._simulator.has_latency else 1.0))
+
+    def _wake(self) -> None:
+        """Whoever waits for events looks again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                self._simulator.ledger.close()
+                return
+
+
+def _wait(request: Request) -> float:
+    """Seconds that a reader of events is willing to wait; every other request waits for nothing."""
+    if (request.method, request.url.path) != ("GET", "/events"):
+        return 0.0
+    asked = parse_qs(request.url.query).get("wait", ["0"])[0]
+    try:
+        return min(max(float(asked), 0.0), LONGEST_WAIT)
+    except ValueError:
+        return 0.0
+
+
+def _is_empty(answer: Answer) -> bool:
+    """Whether this is a good answer without events, so that waiting makes sense."""
+    return answer.status == 200 and answer.body.startswith(NO_EVENTS)
+
+
+async def _until(changed: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(changed.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def _drop(send: Send) -> None:
+    """Begin an answer and never finish it: the server then closes the connection."""
+    headers: list[Any] = [(b"content-length", b"100")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def create() -> ASGIApp:
+    """The server from its environment variables."""
+    latency = timedelta(milliseconds=int(os.environ.get("SIMULATOR_LATENCY_MS", "0")))
+    ledger = Ledger(os.environ.get("SIMULATOR_DB", ":memory:"))
+    token = os.environ.get("SIMULATOR_TOKEN", "dev-simulator-token")
+    return Server(Simulator(ledger, token=token, latency=latency))
+
+
+application = create()

@@ -1,0 +1,3 @@
+"""Rules of every test run; fixtures are in tests/conftest.py."""
+
+pytest_plugins = ["tests.skips"]

@@ -1,0 +1,226 @@
+"""The applier: what a broker says of an order becomes events, fills and positions. Nothing else
+moves an order past SENDING. Push and poll come through here alike; saying a thing twice, or late,
+or out of order, gives the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import Sum
+
+from brokers.models import BrokerAccount
+from brokers.types import BrokerOrder, BrokerStatus, BrokerTrade
+from execution.engine import tell
+from execution.engine.desk import Desk
+from execution.models import Fill, Order, OrderEvent, Position, Settlement
+from execution.positions import Holding, Trade, project, settled
+from execution.states import TERMINAL, OrderState, after_report
+from market.kernel import charges
+from market.kernel.clock import ist_day
+from market.kernel.money import ZERO, rupees
+
+REPORTED = {
+    BrokerStatus.OPEN: OrderState.WORKING,
+    BrokerStatus.PARTIAL: OrderState.PARTIAL,
+    BrokerStatus.FILLED: OrderState.FILLED,
+    BrokerStatus.CANCELLED: OrderState.CANCELLED,
+    BrokerStatus.REJECTED: OrderState.REJECTED,
+    BrokerStatus.EXPIRED: OrderState.EXPIRED,
+}
+
+
+def apply_books(
+    account: BrokerAccount,
+    orders: Iterable[BrokerOrder],
+    trades: Iterable[BrokerTrade],
+    desk: Desk,
+    *,
+    source: str,
+) -> set[int]:
+    """Apply a broker's books; the ids of executions that moved. Foreign rows are left alone."""
+    reports, deals = list(orders), list(trades)
+    refs = {row.client_ref for row in (*reports, *deals)}
+    ours = {
+        order.client_ref: order
+        for order in Order.objects.filter(
+            timeline=desk.timeline, broker_account=account, client_ref__in=refs
+        )
+    }
+    known = set(
+        Fill.objects.filter(
+            timeline=desk.timeline, broker_account=account, order__client_ref__in=refs
+        ).values_list("trade_id", flat=True)
+    )
+    moved = set()
+    for deal in deals:
+        if deal.client_ref in ours and deal.trade_id not in known:
+            moved |= apply_trade(ours[deal.client_ref].pk, deal, desk, source=source)
+    for report in reports:
+        order = ours.get(report.client_ref)
+        if order is not None and _says_more(order, report):
+            moved |= apply_order(order.pk, report, desk, source=source)
+    return moved
+
+
+@transaction.atomic
+def apply_trade(order_id: int, trade: BrokerTrade, desk: Desk, *, source: str) -> set[int]:
+    """Record a fill once, and move its order and position in the same transaction."""
+    order = _locked(order_id)
+    _, fresh = Fill.objects.get_or_create(
+        timeline=desk.timeline,
+        broker_account=order.broker_account,
+        exchange=order.contract.exchange,
+        trading_day=ist_day(trade.at),
+        trade_id=trade.trade_id,
+        defaults={
+            "order": order,
+            "side": order.side,
+            "quantity": trade.quantity,
+            "price": trade.price,
+            "at": trade.at,
+        },
+    )
+    if not fresh:
+        return set()
+    _event(order, desk, kind="fill", source=source, key=f"fill:{trade.trade_id}", payload={
+        "quantity": trade.quantity, "price": str(trade.price)
+    })  # fmt: skip
+    order.broker_order_id = order.broker_order_id or trade.broker_order_id
+    _sum_fills(order)
+    _move(order, OrderState.PARTIAL, desk)
+    if order.filled_quantity > order.quantity:
+        _overfilled(order, desk)
+    rebuild_position(order, desk)
+    return {order.execution_id}
+
+
+@transaction.atomic
+def apply_order(order_id: int, report: BrokerOrder, desk: Desk, *, source: str) -> set[int]:
+    """Record what the book says of the order; fills still to come keep it from ending."""
+    order = _locked(order_id)
+    key = f"book:{report.status}:{report.filled_quantity}:{order.pending_op}"
+    _event(order, desk, kind=report.status, source=source, key=key, payload={"reason": report.reason})
+    order.broker_order_id = report.broker_order_id
+    reported = REPORTED[report.status]
+    if report.filled_quantity > order.filled_quantity:
+        reported = OrderState.WORKING
+    if reported is OrderState.REJECTED:
+        order.code, order.upstream = order.code or "REJECTED_BY_BROKER", report.reason
+    if reported in TERMINAL:
+        order.pending_op = Order.PendingOp.NONE
+    _move(order, reported, desk)
+    return {order.execution_id}
+
+
+def rebuild_position(order: Order, desk: Desk) -> Position:
+    """Project the pair's fills of the order's contract, in exchange order, onto its position."""
+    key = {
+        "allocation_id": order.allocation_id,
+        "contract_id": order.contract_id,
+        "product": order.product,
+        "timeline": desk.timeline,
+    }
+    Position.objects.get_or_create(**key, defaults={"leg_number": order.leg_number})
+    position = Position.objects.select_for_update().get(**key)
+    return project_position(position, desk)
+
+
+def project_position(position: Position, desk: Desk) -> Position:
+    """Write the locked position anew from its fills and settlements."""
+    orders = Order.objects.filter(
+        allocation_id=position.allocation_id,
+        contract_id=position.contract_id,
+        product=position.product,
+        timeline_id=position.timeline_id,
+    )
+    rows = Fill.objects.filter(order__in=orders).order_by("at", "trade_id")
+    holding = project(Trade(*row) for row in rows.values_list("side", "quantity", "price"))
+    order_charges = orders.aggregate(total=Sum("charges"))["total"] or ZERO
+    settlement = Settlement.objects.filter(position=position).order_by("provisional").first()
+    if settlement is not None:
+        holding = settled(holding, settlement.price)
+        order_charges += settlement.charges
+    was_flat = position.quantity == 0
+    _write(position, holding)
+    position.charges = order_charges
+    if was_flat and holding.quantity:
+        position.opened_at = desk.now
+    position.updated_at = desk.now
+    position.save()
+    tell.book_changed(desk)
+    return position
+
+
+def _write(position: Position, holding: Holding) -> None:
+    position.quantity = holding.quantity
+    position.cost = rupees(holding.cost)
+    position.average_price = holding.average_price
+    position.realised = rupees(holding.realised)
+
+
+def _locked(order_id: int) -> Order:
+    return (
+        Order.objects.select_for_update(of=("self",))
+        .select_related("contract", "broker_account__user", "allocation__broker_account__user")
+        .get(pk=order_id)
+    )
+
+
+def _says_more(order: Order, report: BrokerOrder) -> bool:
+    state = REPORTED[report.status]
+    if state is OrderState.FILLED:
+        return order.status != OrderState.FILLED and order.broker_order_id != report.broker_order_id
+    return order.status != state or order.broker_order_id != report.broker_order_id
+
+
+def _sum_fills(order: Order) -> None:
+    fills = list(Fill.objects.filter(order=order).values_list("quantity", "price"))
+    order.filled_quantity = sum(quantity for quantity, _ in fills)
+    turnover = sum((quantity * price for quantity, price in fills), ZERO)
+    order.average_price = turnover / order.filled_quantity
+    order.charges = charges.for_order(
+        order.broker_account.broker,
+        order.contract.spec,
+        order.side,  # type: ignore[arg-type]  # BUY or SELL by the model's writer
+        order.filled_quantity,
+        on=ist_day(order.created_at),
+        turnover=turnover,
+    ).total
+
+
+def _move(order: Order, reported: OrderState, desk: Desk) -> None:
+    before = OrderState(order.status)
+    order.status = after_report(
+        before, reported, filled=order.filled_quantity, quantity=order.quantity
+    )
+    if order.status in TERMINAL and before not in TERMINAL:
+        order.finished_at = desk.now
+        order.pending_op = Order.PendingOp.NONE
+    if order.status not in (OrderState.SENDING, OrderState.UNKNOWN):
+        order.next_lookup_at = None
+    order.save()
+    tell.order_changed(desk, order)
+
+
+def _event(
+    order: Order, desk: Desk, *, kind: str, source: str, key: str, payload: dict[str, object]
+) -> None:
+    OrderEvent.objects.bulk_create(
+        [OrderEvent(order=order, kind=kind, source=source, dedupe_key=key, payload=payload, at=desk.now)],
+        ignore_conflicts=True,
+    )
+
+
+def _overfilled(order: Order, desk: Desk) -> None:
+    tell.tell(
+        desk,
+        order.allocation,
+        kind="overfill",
+        severity=tell.Severity.CRITICAL,
+        title="The broker filled more than was ordered",
+        body=f"Order {order.client_ref} was for {order.quantity}, filled {order.filled_quantity}. "
+        "Entries of this pair should stay paused until you have checked the broker's own screen.",
+        dedupe_key=f"overfill:{order.client_ref}",
+    )

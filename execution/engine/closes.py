@@ -1,0 +1,124 @@
+"""Closing: shorts first, a hedge only when no short that it covers is open; never more than held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from execution.engine import orders as book
+from execution.engine.desk import Desk
+from execution.engine.orders import Ticket
+from execution.models import Order, Position, StrategyExecution
+from execution.states import OPEN_STATES, OrderState
+
+
+def positions_of_pair(execution: StrategyExecution, *, lock: bool = False) -> list[Position]:
+    """The pair's open positions in this world, by leg."""
+    rows = Position.objects.filter(
+        allocation=execution.allocation, timeline=execution.timeline
+    ).exclude(quantity=0)
+    if lock:
+        rows = rows.select_for_update(of=("self",))
+    return list(rows.select_related("contract").order_by("leg_number", "contract__symbol"))
+
+
+def release(
+    execution: StrategyExecution, closing: Iterable[Position], held: list[Position], desk: Desk
+) -> list[Order]:
+    """Write the closing orders that may go now for `closing`; `held` is all that the pair holds."""
+    live = _live_closes(execution)
+    mine = list(execution.orders.all())
+    tickets = []
+    for position in closing:
+        units = abs(position.quantity) - live.get(position.contract_id, 0)
+        if units <= 0 or is_worthless(position, desk) or _refused_now(mine, position, desk):
+            continue
+        if any(_needs(short, position) for short in held):
+            continue
+        tickets.append(
+            Ticket(
+                contract=position.contract,
+                leg_number=position.leg_number,
+                action=Order.Action.CLOSE,
+                wave=1 if position.quantity < 0 else 2,
+                side="BUY" if position.quantity < 0 else "SELL",
+                lots=units // position.contract.lot_size,
+            )
+        )
+    return book.write(execution, tickets, mine, desk)
+
+
+def withdraw_opens(execution: StrategyExecution, desk: Desk) -> list[Order]:
+    """Stop every opening order of the pair: unsent ones end, the others are to be cancelled."""
+    rows = Order.objects.select_for_update(of=("self",)).filter(
+        allocation=execution.allocation,
+        timeline=execution.timeline,
+        action=Order.Action.OPEN,
+        status__in=OPEN_STATES,
+    )
+    return withdraw(rows, desk)
+
+
+def withdraw(rows: Iterable[Order], desk: Desk) -> list[Order]:
+    """End unsent orders and ask to cancel the rest; the orders that still wait for the broker."""
+    waiting = []
+    for order in rows:
+        if order.status in (OrderState.READY, OrderState.DRAFT):
+            order.status, order.finished_at = OrderState.CANCELLED, desk.now
+            order.save(update_fields=["status", "finished_at"])
+            continue
+        if order.pending_op != Order.PendingOp.CANCEL:
+            order.pending_op = Order.PendingOp.CANCEL
+            order.save(update_fields=["pending_op"])
+        waiting.append(order)
+    return waiting
+
+
+def is_worthless(position: Position, desk: Desk) -> bool:
+    """A long option that nobody bids for on its expiry day: it is left to expire."""
+    quote = desk.frame.quote(position.contract.symbol)
+    expires = _day(position) == desk.day and position.contract.strike is not None
+    return bool(expires and position.quantity > 0 and quote is not None and quote.bid is None)
+
+
+def _live_closes(execution: StrategyExecution) -> dict[int, int]:
+    """Units of each contract that closing orders of the pair may still fill, whichever run sent them."""
+    units: dict[int, int] = {}
+    rows = Order.objects.filter(
+        allocation=execution.allocation,
+        timeline=execution.timeline,
+        action=Order.Action.CLOSE,
+        status__in=OPEN_STATES,
+    )
+    for order in rows:
+        rest = order.quantity - order.filled_quantity
+        units[order.contract_id] = units.get(order.contract_id, 0) + rest
+    return units
+
+
+def _refused_now(mine: list[Order], position: Position, desk: Desk) -> bool:
+    """Whether a close of this contract ended unfilled in this very frame: wait for the next one."""
+    return any(
+        order.contract_id == position.contract_id
+        and order.action == Order.Action.CLOSE
+        and order.status not in OPEN_STATES
+        and order.status not in (OrderState.FILLED, OrderState.NEVER_SENT)
+        and order.finished_at == desk.now
+        for order in mine
+    )
+
+
+def _needs(short: Position, hedge: Position) -> bool:
+    """Whether the open short option still leans on the hedge."""
+    if short.quantity >= 0 or short.contract.strike is None or short.pk == hedge.pk:
+        return False
+    kind = short.contract.option_type
+    if hedge.contract.option_type == "FUT":
+        return (hedge.quantity > 0) == (kind == "CE")
+    if hedge.quantity < 0:
+        return False
+    return hedge.contract.option_type == kind and _day(hedge) >= _day(short)
+
+
+def _day(position: Position) -> date:
+    return position.contract.expiry

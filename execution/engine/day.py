@@ -1,0 +1,151 @@
+"""The close of a trading day: runs that never came are missed, each pair's day is written down, and
+the next day's P&L opens at this close's marks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F, Max, Sum
+
+from execution.engine import margins, marks, runs
+from execution.engine.desk import Desk
+from execution.models import Fill, Order, PerformanceMetric, Position, StrategyExecution
+from execution.states import OrderState
+from market.kernel import calendar
+from market.kernel.contracts import Contract
+from market.kernel.money import ZERO, rupees
+
+Status = StrategyExecution.Status
+
+
+def is_over(desk: Desk) -> bool:
+    """Whether every exchange's session of the frame's day has closed."""
+    sessions = [calendar.session(exchange, desk.day) for exchange in ("NSE", "BSE")]
+    return all(session is None or desk.now >= session.close for session in sessions)
+
+
+def close(desk: Desk) -> None:
+    """Close the day; doing it again recomputes the same rows."""
+    miss_what_is_late(desk)
+    write_metrics(desk, final=True)
+    carry(desk)
+
+
+def miss_what_is_late(desk: Desk) -> None:
+    """Entries and rolls that are still due when the session is over are MISSED."""
+    late = StrategyExecution.objects.filter(
+        timeline=desk.timeline, phase__in=["entry", "roll"], status=Status.DUE, due_at__lt=desk.now
+    )
+    for pk in list(late.values_list("pk", flat=True)):
+        with transaction.atomic():
+            execution = runs.locked(pk, Status.DUE)
+            if execution is not None:
+                runs.finish(execution, Status.MISSED, desk, code="SESSION_OVER")
+
+
+def write_metrics(desk: Desk, *, final: bool) -> None:
+    """One row a pair for the day: P&L after charges, peak margin, counts."""
+    by_pair: dict[int, list[Position]] = defaultdict(list)
+    for position in _positions(desk):
+        by_pair[position.allocation_id].append(position)
+    activity = _activity(desk.timeline.pk, desk.day)
+    closed = _already_final(desk)
+    rows = [
+        _metric(pair, positions, activity.get(pair, {}), desk, final=final)
+        for pair, positions in by_pair.items()
+        if pair not in closed and (activity.get(pair) or any(p.quantity for p in positions))
+    ]
+    PerformanceMetric.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["allocation", "timeline", "trading_day"],
+        update_fields=[
+            "realised", "unrealised", "charges", "net", "peak_margin", "orders", "fills", "lots",
+            "provisional", "final", "updated_at",
+        ],  # fmt: skip
+    )
+
+
+def carry(desk: Desk) -> None:
+    """Open the next day's P&L of every position at today's closing marks."""
+    for position in _positions(desk):
+        if position.day is not None and position.day > desk.day:
+            continue
+        position.day = calendar.next_trading_day(position.contract.exchange, desk.day)
+        position.day_opening_pnl = marks.gross_pnl([position], desk.frame)
+        position.day_charges_before = position.charges
+        position.save(update_fields=["day", "day_opening_pnl", "day_charges_before"])
+
+
+def _positions(desk: Desk) -> list[Position]:
+    rows = Position.objects.filter(timeline=desk.timeline)
+    return list(rows.select_related("contract").prefetch_related("settlements").order_by("pk"))
+
+
+def _already_final(desk: Desk) -> set[int]:
+    rows = PerformanceMetric.objects.filter(
+        timeline=desk.timeline, trading_day=desk.day, final=True, provisional=False
+    )
+    return set(rows.values_list("allocation_id", flat=True))
+
+
+def _metric(
+    pair: int, positions: list[Position], activity: dict[str, Any], desk: Desk, *, final: bool
+) -> PerformanceMetric:
+    realised = sum((p.realised for p in positions), ZERO)
+    gross = marks.gross_pnl(positions, desk.frame)
+    charges = sum((p.charges - p.day_charges_before for p in positions), ZERO)
+    opening = sum((p.day_opening_pnl for p in positions), ZERO)
+    held = [(p.contract.spec, p.quantity) for p in positions if p.quantity]
+    provisional = any(
+        settlement.provisional and settlement.trading_day == desk.day
+        for p in positions
+        for settlement in p.settlements.all()
+    )
+    return PerformanceMetric(
+        allocation_id=pair,
+        timeline=desk.timeline,
+        trading_day=desk.day,
+        realised=rupees(realised),
+        unrealised=rupees(gross - realised),
+        charges=charges,
+        net=rupees(gross - opening - charges),
+        peak_margin=max(activity.get("margin") or ZERO, _margin(held, desk)),
+        orders=activity.get("orders", 0),
+        fills=activity.get("fills", 0),
+        lots=activity.get("lots", 0),
+        provisional=provisional,
+        final=final,
+        updated_at=desk.now,
+    )
+
+
+def _margin(held: list[tuple[Contract, int]], desk: Desk) -> Decimal:
+    try:
+        return margins.requirement(held, desk.frame)
+    except margins.NoMargin:
+        return ZERO
+
+
+def _activity(timeline_id: int, day: date) -> dict[int, dict[str, Any]]:
+    """By pair: orders sent, fills, lots entered and the largest planned margin of the day."""
+    found: dict[int, dict[str, Any]] = defaultdict(dict)
+    runs_today = StrategyExecution.objects.filter(timeline_id=timeline_id, trading_day=day)
+    orders = Order.objects.filter(execution__in=runs_today).exclude(
+        status__in=[OrderState.DENIED, OrderState.DRAFT, OrderState.READY]
+    )
+    for row in orders.values("allocation_id").annotate(orders=Count("pk")):
+        found[row["allocation_id"]]["orders"] = row["orders"]
+    fills = Fill.objects.filter(timeline_id=timeline_id, trading_day=day)
+    for row in fills.values(pair=F("order__allocation_id")).annotate(fills=Count("pk")):
+        found[row["pair"]]["fills"] = row["fills"]
+    entered = runs_today.filter(phase="entry", status__in=[Status.DONE, Status.PARTIAL])
+    for row in entered.values("allocation_id").annotate(lots=Sum("lots"), margin=Max("margin")):
+        found[row["allocation_id"]] |= {"lots": row["lots"], "margin": row["margin"]}
+    return found
+

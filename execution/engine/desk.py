@@ -1,0 +1,66 @@
+"""What every engine function is given: the world, the last frame, wall time, and the wires."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+from brokers.models import BrokerAccount
+from brokers.types import Adapter
+from market.kernel.clock import ist_day
+from market.kernel.frame import Frame
+from market.models import Timeline
+
+
+class WorkKind(StrEnum):
+    START = "start"  # a due execution: plan it
+    ADVANCE = "advance"  # a running execution: send what may go now
+    DISPATCH = "dispatch"  # a READY order: send it
+    CANCEL = "cancel"  # an order at the broker: ask to cancel
+    CHASE = "chase"  # a resting order: move its price to the touch
+    LOOKUP = "lookup"  # an order without an answer: find it by its tag
+    SYNC = "sync"  # a broker account: read its books
+
+
+class Work(NamedTuple):
+    """One thing to do, named by its row; doing it twice does no harm."""
+
+    kind: WorkKind
+    id: int
+
+
+class Feed(Protocol):
+    """Who is told, after commit, that something changed."""
+
+    def book_changed(self, timeline_key: str) -> None: ...
+    def event(self, owner_id: int, channel: str, payload: dict[str, Any]) -> None: ...
+
+
+class Silent:
+    """Nobody listens: a headless run."""
+
+    def book_changed(self, timeline_key: str) -> None: ...
+    def event(self, owner_id: int, channel: str, payload: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """`frame.now` is market time, `wall` the wall time; `tag_key` makes client_refs."""
+
+    timeline: Timeline
+    frame: Frame
+    wall: datetime
+    adapter_for: Callable[[BrokerAccount], Adapter]
+    feed: Feed
+    tag_key: bytes
+
+    @property
+    def now(self) -> datetime:
+        return self.frame.now
+
+    @property
+    def day(self) -> date:
+        return ist_day(self.frame.now)

@@ -1,0 +1,106 @@
+"""Opening: hedges first, shorts as far as hedges have filled, toward the plan of a run."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from execution.engine import orders as book
+from execution.engine.desk import Desk
+from execution.engine.orders import Ticket
+from execution.models import Order, StrategyExecution
+from execution.states import OPEN_STATES
+from market.kernel import contracts
+from market.services import ensure_contracts
+from strategies.rules import ResolvedLeg, released_lots, waves
+
+RETRIES = 3
+
+
+def as_plan(legs: list[ResolvedLeg]) -> list[dict[str, Any]]:
+    """The resolved legs as they are stored with the run."""
+    return [
+        {
+            "leg": leg.number,
+            "side": leg.side,
+            "ratio": leg.ratio,
+            "symbol": leg.contract.symbol,
+            "reference": str(leg.reference),
+        }
+        for leg in legs
+    ]
+
+
+def planned(execution: StrategyExecution) -> list[ResolvedLeg]:
+    """The run's resolved legs, read back."""
+    return [
+        ResolvedLeg(
+            number=row["leg"],
+            side=row["side"],
+            ratio=row["ratio"],
+            contract=contracts.parse(row["symbol"]),
+            reference=Decimal(row["reference"]),
+        )
+        for row in (execution.plan or {})["legs"]
+    ]
+
+
+def release(execution: StrategyExecution, orders: list[Order], desk: Desk) -> list[Order]:
+    """Write the opening orders that may go now: all of wave 1, wave 2 in proportion to its fills."""
+    legs = planned(execution)
+    version = execution.strategy_version
+    filled = filled_units(orders)
+    gate = released_lots(legs, execution.lots, filled, version.naked_calls, version.naked_puts)
+    rows = ensure_contracts([leg.contract for leg in legs])
+    first, _ = waves(legs)
+    tickets = []
+    for leg in legs:
+        goal = execution.lots * leg.ratio if leg in first else gate[leg.number]
+        tickets.append(
+            Ticket(
+                contract=rows[leg.contract.symbol],
+                leg_number=leg.number,
+                action=Order.Action.OPEN,
+                wave=1 if leg in first else 2,
+                side=leg.side,
+                lots=goal - _ordered_lots(execution, leg, orders),
+            )
+        )
+    return book.write(execution, tickets, orders, desk)
+
+
+def is_complete(execution: StrategyExecution, orders: list[Order]) -> bool:
+    filled = filled_units(orders)
+    return all(
+        filled.get(leg.number, 0) >= execution.lots * leg.quantity_per_lot
+        for leg in planned(execution)
+    )
+
+
+def complete_lots(execution: StrategyExecution, orders: list[Order]) -> int:
+    """How many whole lots of the strategy have filled."""
+    filled = filled_units(orders)
+    return min(filled.get(leg.number, 0) // leg.quantity_per_lot for leg in planned(execution))
+
+
+def filled_units(orders: list[Order]) -> dict[int, int]:
+    """Units filled by leg number of a run's opening orders."""
+    units: dict[int, int] = {}
+    for order in orders:
+        if order.action == Order.Action.OPEN:
+            units[order.leg_number] = units.get(order.leg_number, 0) + order.filled_quantity
+    return units
+
+
+def _ordered_lots(execution: StrategyExecution, leg: ResolvedLeg, orders: list[Order]) -> int:
+    """Lots of the leg already ordered. What ended unfilled counts too, unless the policy retries."""
+    mine = [o for o in orders if o.leg_number == leg.number and o.action == Order.Action.OPEN]
+    retrying = execution.strategy_version.completion == "retry"
+    may_retry = retrying and sum(o.status not in OPEN_STATES for o in mine) <= RETRIES
+    units = 0
+    for order in mine:
+        if order.attempt > 1:
+            continue  # the same slice as its first attempt
+        ended = order.status not in OPEN_STATES
+        units += order.filled_quantity if ended and may_retry else order.quantity
+    return units // leg.contract.lot_size

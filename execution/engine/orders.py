@@ -1,0 +1,105 @@
+"""Writing orders: a leg's quantity as slices within the freeze quantity, priced through the touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from execution.engine.desk import Desk
+from execution.engine.dispatch import ref_of
+from execution.engine.marks import ENTRY_CROSS, EXIT_CROSS, limit_price
+from execution.models import Order, StrategyExecution
+from execution.states import OPEN_STATES, OrderState
+from market.kernel import contracts
+from market.kernel.frame import Quote
+from market.models import Contract
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What is to be ordered: `lots` of one contract for one leg of a run."""
+
+    contract: Contract
+    leg_number: int
+    action: Order.Action
+    wave: int
+    side: str
+    lots: int
+
+
+def write(
+    execution: StrategyExecution, tickets: Iterable[Ticket], existing: list[Order], desk: Desk
+) -> list[Order]:
+    """READY orders for the tickets, one a slice; a ticket without a quote gets none."""
+    fresh: list[Order] = []
+    for ticket in tickets:
+        quote = desk.frame.quote(ticket.contract.symbol)
+        if quote is not None and ticket.lots > 0:
+            fresh.extend(_slices(execution, ticket, quote, [*existing, *fresh], desk))
+    return Order.objects.bulk_create(fresh)
+
+
+def open_orders(orders: Iterable[Order]) -> list[Order]:
+    return [order for order in orders if order.status in OPEN_STATES]
+
+
+def _slices(
+    execution: StrategyExecution, ticket: Ticket, quote: Quote, existing: list[Order], desk: Desk
+) -> list[Order]:
+    taken = [
+        order.slice
+        for order in existing
+        if order.leg_number == ticket.leg_number and order.action == ticket.action
+    ]
+    first = max(taken, default=0) + 1
+    quantities = contracts.slices(ticket.contract.spec, ticket.lots, desk.day)
+    closing = ticket.action == Order.Action.CLOSE
+    price = limit_price(
+        quote,
+        side=ticket.side,
+        tick=ticket.contract.tick_size,
+        cross=EXIT_CROSS if closing else ENTRY_CROSS,
+        is_option=ticket.contract.strike is not None,
+    )
+    expires_at = None if closing else execution.deadline
+    return [
+        _order(execution, ticket, first + n, quantity, price, quote.mid, expires_at, desk)
+        for n, quantity in enumerate(quantities)
+    ]
+
+
+def _order(  # noqa: PLR0913 - the columns of one row
+    execution: StrategyExecution,
+    ticket: Ticket,
+    number: int,
+    quantity: int,
+    price: Decimal,
+    mid: Decimal,
+    expires_at: datetime | None,
+    desk: Desk,
+) -> Order:
+    allocation = execution.allocation
+    order = Order(
+        execution=execution,
+        allocation=allocation,
+        broker_account=allocation.broker_account,
+        timeline=desk.timeline,
+        contract=ticket.contract,
+        leg_number=ticket.leg_number,
+        action=ticket.action,
+        slice=number,
+        wave=ticket.wave,
+        side=ticket.side,
+        product=allocation.product,
+        quantity=quantity,
+        order_type="LIMIT",
+        price=price,
+        status=OrderState.READY,
+        arrival_mid=mid,
+        created_at=desk.now,
+        expires_at=expires_at,
+    )
+    order.client_ref = ref_of(order, desk, attempt=1)
+    return order

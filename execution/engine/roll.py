@@ -1,0 +1,114 @@
+"""Rolls: the expiring legs are closed, and only when they are flat the next expiry's are opened.
+The other legs of the pair stay, and lots stay.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from execution.engine import closes, opens, orders, runs
+from execution.engine.desk import Desk, Work, WorkKind
+from execution.models import Order, Position, StrategyExecution
+from execution.states import OrderState
+from strategies.rules import LegRule, ResolvedLeg, Unresolvable, roll_target
+from strategies.selectors import leg_rules
+
+Status = StrategyExecution.Status
+
+
+@transaction.atomic
+def start(execution_id: int, desk: Desk) -> list[Work]:
+    """Resolve the next expiry's contracts for the legs that expire, then begin to close the old."""
+    execution = runs.locked(execution_id, Status.DUE)
+    if execution is None:
+        return []
+    held = closes.positions_of_pair(execution, lock=True)
+    nearest = min((position.contract.expiry for position in held), default=None)
+    old = [position for position in held if position.contract.expiry == nearest]
+    rules = {rule.number: rule for rule in leg_rules(execution.strategy_version)}
+    try:
+        targets = [_target(rules, position, desk) for position in old]
+    except Unresolvable as error:
+        execution.detail = f"{error.code}: {error.message}"
+        execution.save(update_fields=["detail"])
+        return []
+    execution.status = Status.RUNNING
+    execution.started_at = desk.now
+    execution.lots = max((_lots(position, rules) for position in old), default=0)
+    execution.plan = {"legs": opens.as_plan(targets), "old": [p.contract.symbol for p in old]}
+    execution.save()
+    return _work(execution, desk)
+
+
+@transaction.atomic
+def advance(execution_id: int, desk: Desk) -> list[Work]:
+    """Close the old legs, then open the new ones; finish when the new ones are filled."""
+    execution = runs.locked(execution_id, Status.RUNNING)
+    return [] if execution is None else _work(execution, desk)
+
+
+def open_roll(
+    allocation_id: int, desk: Desk, *, expiry: date, positions: list[Position]
+) -> StrategyExecution | None:
+    """The due roll of the day for what expires on `expiry`; one a day."""
+    row, fresh = StrategyExecution.objects.get_or_create(
+        allocation_id=allocation_id,
+        timeline=desk.timeline,
+        trading_day=desk.day,
+        phase="roll",
+        cycle=1,
+        defaults={
+            "strategy_version_id": positions[0].allocation.strategy_version_id,
+            "lots": max(abs(p.quantity) // p.contract.lot_size for p in positions),
+            "cause": "expiry",
+            "detail": f"Rolls out of {expiry:%d %b %Y}.",
+            "due_at": desk.now,
+        },
+    )
+    return row if fresh else None
+
+
+def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
+    held = closes.positions_of_pair(execution, lock=True)
+    old = [p for p in held if p.contract.symbol in (execution.plan or {})["old"]]
+    if old:
+        return [Work(WorkKind.DISPATCH, o.pk) for o in closes.release(execution, old, held, desk)]
+    mine = list(execution.orders.select_for_update(of=("self",)).select_related("contract"))
+    if any(order.status == OrderState.UNKNOWN for order in mine):
+        return []
+    if opens.is_complete(execution, mine):
+        runs.finish(execution, Status.DONE, desk)
+        return []
+    return _open_new(execution, mine, desk)
+
+
+def _open_new(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[Work]:
+    if execution.deadline is None:  # the clock of an entry runs once the old legs are flat
+        execution.deadline = desk.wall + timedelta(seconds=settings.PLATFORM.execution_timeout_seconds)
+        execution.save(update_fields=["deadline"])
+    waiting = orders.open_orders(mine)
+    if desk.wall >= execution.deadline:
+        rest = closes.withdraw(waiting, desk)
+        if rest:
+            return [Work(WorkKind.CANCEL, order.pk) for order in rest]
+        runs.finish(execution, Status.PARTIAL, desk, code="TIMED_OUT",
+                    detail="The old legs are closed; the new ones are not all open.")  # fmt: skip
+        return []
+    fresh = opens.release(execution, mine, desk)
+    if not fresh and not waiting:
+        runs.finish(execution, Status.PARTIAL, desk, code="NOT_FILLED",
+                    detail="The old legs are closed; the new ones were refused.")  # fmt: skip
+    return [Work(WorkKind.DISPATCH, order.pk) for order in fresh]
+
+
+def _target(rules: dict[int, LegRule], position: Position, desk: Desk) -> ResolvedLeg:
+    return roll_target(rules[position.leg_number], position.contract.spec, desk.frame, desk.day)
+
+
+def _lots(position: Position, rules: dict[int, LegRule]) -> int:
+    return abs(position.quantity) // position.contract.lot_size // rules[position.leg_number].ratio
+
+

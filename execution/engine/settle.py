@@ -1,0 +1,133 @@
+"""Cash settlement at expiry: at the official value when it is known, else provisionally by the
+expiring series' own parity. No order is sent; a final value later corrects a provisional one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.db import transaction
+
+from execution.engine import tell
+from execution.engine.apply import project_position
+from execution.engine.desk import Desk
+from execution.models import Position, Settlement
+from market.kernel import calendar, charges
+from market.kernel.clock import ist_day
+from market.kernel.contracts import Contract
+from market.kernel.money import ZERO, rupees
+from market.models import SettlementPrice
+
+Official = dict[tuple[str, date], SettlementPrice]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The underlying's settlement value and where it is from."""
+
+    price: Decimal
+    provisional: bool
+    source: str
+
+
+def settle_expired(desk: Desk) -> None:
+    """Settle what has expired and correct provisional settlements whose official value has come."""
+    official = {
+        (row.underlying, row.day): row
+        for row in SettlementPrice.objects.filter(timeline=desk.timeline)
+    }
+    for position in _unsettled(desk):
+        value = _value(position.contract.spec, official, desk)
+        if value is None:
+            _tell_missing(position, desk)
+        else:
+            settle(position.pk, value, desk)
+    for settlement in _provisional(desk):
+        contract = settlement.position.contract
+        row = official.get((contract.underlying, contract.expiry))
+        if row is not None:
+            settle(settlement.position_id, Value(row.price, provisional=False, source=row.source), desk)
+
+
+@transaction.atomic
+def settle(position_id: int, value: Value, desk: Desk) -> Position:
+    """Write the settlement row of a position, and the position and its P&L anew."""
+    position = (
+        Position.objects.select_for_update(of=("self",))
+        .select_related("contract", "allocation__broker_account__user")
+        .get(pk=position_id)
+    )
+    earlier = Settlement.objects.filter(position=position).order_by("provisional").first()
+    if earlier is not None and (value.provisional or not earlier.provisional):
+        return position
+    quantity = earlier.quantity if earlier else position.quantity
+    contract = position.contract.spec
+    price = settlement_price(contract, value.price)
+    cost = position.cost
+    if earlier is not None:
+        cost = earlier.quantity * earlier.price - earlier.amount
+    Settlement.objects.create(
+        position=position,
+        trading_day=contract.expiry,
+        quantity=quantity,
+        price=price,
+        underlying_price=value.price,
+        provisional=value.provisional,
+        source=value.source,
+        amount=rupees(quantity * price - cost),
+        charges=charges.for_settlement(contract, quantity, value.price, contract.expiry).total,
+        at=desk.now,
+    )
+    return project_position(position, desk)
+
+
+def settlement_price(contract: Contract, underlying: Decimal) -> Decimal:
+    """What one unit is worth at settlement: intrinsic value of an option, the value for a future."""
+    if contract.strike is None:
+        return underlying
+    gap = underlying - contract.strike
+    return max(gap if contract.is_call else -gap, ZERO)
+
+
+def _unsettled(desk: Desk) -> list[Position]:
+    rows = Position.objects.filter(timeline=desk.timeline, contract__expiry__lte=desk.day)
+    rows = rows.exclude(quantity=0).select_related("contract", "allocation__broker_account__user")
+    return [row for row in rows if _is_over(row.contract.spec, desk)]
+
+
+def _provisional(desk: Desk) -> list[Settlement]:
+    rows = Settlement.objects.filter(position__timeline=desk.timeline, provisional=True)
+    rows = rows.exclude(position__settlements__provisional=False)
+    return list(rows.select_related("position__contract"))
+
+
+def _is_over(contract: Contract, desk: Desk) -> bool:
+    """Whether the contract's last session has closed."""
+    session = calendar.session(contract.exchange, contract.expiry)
+    return session is None or desk.now >= session.close
+
+
+def _value(contract: Contract, official: Official, desk: Desk) -> Value | None:
+    row = official.get((contract.underlying, contract.expiry))
+    if row is not None:
+        return Value(row.price, provisional=False, source=row.source)
+    forward = desk.frame.forwards.get((contract.underlying, contract.expiry))
+    if forward is None or ist_day(desk.frame.now) != contract.expiry:
+        return None
+    return Value(rupees(forward), provisional=True, source="parity of the expiring series at the last frame")
+
+
+def _tell_missing(position: Position, desk: Desk) -> None:
+    contract = position.contract
+    tell.tell(
+        desk,
+        position.allocation,
+        kind="settlement_missing",
+        severity=tell.Severity.WARNING,
+        title=f"{contract.underlying} {contract.expiry:%d %b} has no settlement value",
+        body="The expired position cannot be settled until an operator enters the official value "
+        "(admin: Settlement prices).",
+        dedupe_key=f"settlement:{contract.underlying}:{contract.expiry}",
+    )

@@ -1,0 +1,74 @@
+"""Telling: notices in the same transaction, the live feed once it has committed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from allocations.models import StrategyBrokerAllocation
+from execution.engine.desk import Desk
+from execution.models import Order, StrategyExecution
+from users.models import Notice
+from users.services import notify
+
+Severity = Notice.Severity
+
+
+def tell(  # noqa: PLR0913 - keyword only, one column each
+    desk: Desk,
+    allocation: StrategyBrokerAllocation,
+    *,
+    kind: str,
+    severity: Severity,
+    title: str,
+    body: str,
+    dedupe_key: str,
+) -> None:
+    """One notice to the pair's owner for one cause, and an event on their risk channel."""
+    user = allocation.broker_account.user
+    notice = notify(
+        user=user,
+        kind=kind,
+        severity=severity,
+        title=title,
+        body=body,
+        dedupe_key=f"{desk.timeline.key}:{dedupe_key}",
+        link="/executions",
+        now=desk.wall,
+    )
+    if notice is not None:
+        _after_commit(desk, user.pk, "risk", {"kind": kind, "severity": severity, "title": title})
+
+
+def order_changed(desk: Desk, order: Order) -> None:
+    payload = {
+        "id": order.pk,
+        "execution": order.execution_id,
+        "status": order.status,
+        "filled_quantity": order.filled_quantity,
+        "quantity": order.quantity,
+        "code": order.code,
+    }
+    _after_commit(desk, order.broker_account.user_id, "orders", payload)
+
+
+def execution_changed(desk: Desk, execution: StrategyExecution) -> None:
+    payload = {
+        "id": execution.pk,
+        "allocation": execution.allocation_id,
+        "phase": execution.phase,
+        "status": execution.status,
+        "code": execution.code,
+    }
+    owner = execution.allocation.broker_account.user_id
+    _after_commit(desk, owner, "executions", payload)
+
+
+def book_changed(desk: Desk) -> None:
+    transaction.on_commit(partial(desk.feed.book_changed, desk.timeline.key))
+
+
+def _after_commit(desk: Desk, owner_id: int, channel: str, payload: dict[str, Any]) -> None:
+    transaction.on_commit(partial(desk.feed.event, owner_id, channel, payload))

@@ -1,0 +1,55 @@
+"""A throwaway world for a headless run: an own database, an in-memory simulator, one story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from allocations.models import StrategyBrokerAllocation
+from brokers.simulator.ledger import Ledger
+from brokers.simulator.simulator import Simulator
+from execution import story as stories
+from execution.headless.play import Player
+from market.kernel.clock import IST, at
+from market.models import Timeline
+from market.services import activate_timeline, create_timeline
+from users.models import User
+
+NONCE = "0" * 32
+TAG_KEY = b"a headless run is the same every time"
+OWNER = "headless@example.com"
+
+
+@contextmanager
+def throwaway_database(name: str) -> Iterator[None]:
+    """Run inside a database made for this and dropped after; the configured one is not touched."""
+    previous = connection.settings_dict["NAME"]
+    connection.settings_dict["TEST"] = {**connection.settings_dict.get("TEST", {}), "NAME": name}
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        yield
+    finally:
+        connection.creation.destroy_test_db(previous, verbosity=0)
+
+
+def open_world(story: dict[str, Any], *, first_day: date, files: list[str]) -> Player:
+    """The timeline, the story's rows and logins, ready for the first frame."""
+    wall = datetime.combine(first_day, datetime.min.time(), tzinfo=IST) + timedelta(hours=8)
+    timeline = create_timeline(
+        key="headless", source=Timeline.Source.RECORDED, first_day=first_day, files=files, nonce=NONCE
+    )
+    activate_timeline(timeline=timeline, now=wall)
+    simulator = Simulator(Ledger(":memory:"), token=settings.SIMULATOR_TOKEN)
+    player = Player(timeline=timeline, simulator=simulator, tag_key=TAG_KEY, wall=wall)
+    user = User.objects.create_user(OWNER)
+    stories.build(story, user=user, now=at(first_day, wall.time()), transport=player.transport)
+    pairs = StrategyBrokerAllocation.objects.order_by("pk")
+    for number, pair in enumerate(pairs, start=1):
+        pair.public_id = f"pair-{number}"
+        pair.save(update_fields=["public_id"])
+    return player

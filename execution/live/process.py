@@ -1,0 +1,199 @@
+"""The `run_live` process: a frame in, one revaluation, the changed rows out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+import redis
+import structlog
+from django.db import InterfaceError, OperationalError, connections
+
+from execution.engine import margins
+from execution.live import books, rows
+from execution.live.feed import Conflation, Outlet
+from execution.live.valuation import Book, build, revalue, totals
+from market import quotes
+from market.kernel.clock import IST, ist_day
+from market.kernel.frame import Frame, Quote
+from market.selectors import active_timeline
+
+log = structlog.get_logger(__name__)
+
+RELOAD_SECONDS = 5.0
+SILENT_SECONDS = 10.0
+SLOW_ROWS_SECONDS = 1.0
+MARGIN_SECONDS = 5.0
+KEEP_SECONDS = 20.0
+LONGEST_WAIT = 0.25
+PROCESSES = ("market", "live", "streams", "worker", "beat")
+
+
+@dataclass(slots=True)
+class LiveProcess:
+    """One step of `step()` after another; `wall` and `clock` (monotonic seconds) are given."""
+
+    client: redis.Redis
+    wall: Callable[[], datetime]
+    clock: Callable[[], float] = time.monotonic
+    timeline: str = ""
+    book: Book = field(default_factory=lambda: build(()))
+    frame: Frame | None = None
+    last: dict[str, Quote] = field(default_factory=dict)
+    margins: dict[int, Decimal | None] = field(default_factory=dict)
+    conflation: Conflation = field(default_factory=Conflation)
+    silent: bool = False
+    due: dict[str, float] = field(default_factory=dict)
+    heard_at: float = 0.0
+    outlet: Outlet = field(init=False)
+    pubsub: redis.client.PubSub = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outlet = Outlet(self.client)
+        self.pubsub = self.client.pubsub(ignore_subscribe_messages=True)
+
+    def start(self) -> None:
+        """Join the active timeline's channels, then read where it is: nothing falls in between."""
+        self.timeline = active_timeline().key
+        self.pubsub.close()
+        self.pubsub = self.client.pubsub(ignore_subscribe_messages=True)
+        self.pubsub.subscribe(quotes.channel(self.timeline), f"book:{self.timeline}")
+        self.conflation.forget()
+        self.outlet.begin()
+        self.last.clear()
+        self.due.clear()
+        self.silent, self.heard_at = False, self.clock()
+        self.frame = quotes.latest(self.timeline, client=self.client)
+        self._reload()
+        self._value()
+        self._tell()
+        log.info("live_started", timeline=self.timeline, positions=len(self.book.lines))
+
+    def step(self, wait: float = LONGEST_WAIT) -> None:
+        """Take what was announced (the newest frame only), revalue, tell."""
+        turn = self.conflation.wait(self.clock())
+        heard = self._heard(min(wait, LONGEST_WAIT if turn is None else turn))
+        look = self._is_due("reload", RELOAD_SECONDS) or f"book:{self.timeline}" in heard
+        fresh = quotes.channel(self.timeline) in heard
+        if fresh:
+            self._take_frame()
+        was_silent, self.silent = self.silent, self.clock() - self.heard_at > SILENT_SECONDS
+        if look and self._moved_or_reloaded():
+            return self.start()
+        if look or fresh or was_silent != self.silent:
+            self._value()
+        return self._tell()
+
+    def recover(self) -> None:
+        """At the start, and after Valkey was away: a new epoch, and everything told again."""
+        connections.close_all()
+        self.start()
+
+    def close(self) -> None:
+        self.pubsub.close()
+
+    def _heard(self, wait: float) -> set[str]:
+        heard = set()
+        message = self.pubsub.get_message(timeout=wait)
+        while message is not None:
+            heard.add(message["channel"].decode())
+            message = self.pubsub.get_message(timeout=0)
+        return heard
+
+    def _take_frame(self) -> None:
+        frame = quotes.latest(self.timeline, client=self.client)
+        if frame is None:
+            return
+        moved_on = self.frame is None or ist_day(frame.now) != ist_day(self.frame.now)
+        self.frame, self.heard_at = frame, self.clock()
+        for symbol in self.book.symbols:
+            if quote := frame.quotes.get(symbol):
+                self.last[symbol] = quote
+        if moved_on:
+            self._moved_or_reloaded()
+
+    def _moved_or_reloaded(self) -> bool:
+        """True when another timeline is active now; else the book is read again.
+
+        With the database away the old book stays, valued at every frame, and is read later.
+        """
+        try:
+            if active_timeline().key != self.timeline:
+                return True
+            self._reload()
+        except (OperationalError, InterfaceError) as error:
+            log.warning("book_not_read", error=str(error))
+            connections.close_all()
+        return False
+
+    def _reload(self) -> None:
+        self.book = books.load(self.timeline, day=ist_day(self._now()))
+        self.due["reload"] = self.clock() + RELOAD_SECONDS
+
+    def _now(self) -> datetime:
+        return self.wall() if self.frame is None else self.frame.now
+
+    def _value(self) -> None:
+        frame = self.frame or Frame(
+            timeline=self.timeline, n=0, now=self.wall(), cadence=1.0, quotes={}, spots={}, forwards={}
+        )
+        if self._is_due("margins", MARGIN_SECONDS):
+            self.margins = account_margins(self.book, frame)
+        values = revalue(self.book, frame, self.last)
+        channels = rows.positions(self.book, values, silent=self.silent or self.frame is None)
+        channels |= rows.summary(self.book, totals(self.book, values), self.margins)
+        self.conflation.replace(("positions", "summary"), channels)
+        if self.frame is not None:
+            self.conflation.replace(("market",), rows.market(frame))
+
+    def _tell(self) -> None:
+        if self._is_due("system", SLOW_ROWS_SECONDS):
+            self.client.set("heartbeat:live", self.wall().isoformat(), ex=10)
+            self.conflation.replace(("system",), {(rows.EVERYBODY, "system"): self._system()})
+        if deltas := self.conflation.due(self.clock()):
+            self.outlet.publish(deltas)
+        if self._is_due("keep", KEEP_SECONDS):
+            self.outlet.keep(list(self.conflation.told))
+
+    def _system(self) -> dict[str, rows.Row]:
+        """How old the feed is, by wall time, and which processes give signs of life."""
+        age = None if self.frame is None else round(self.clock() - self.heard_at)
+        feed = {
+            "frame": None if self.frame is None else self.frame.n,
+            "age": age,
+            "state": "silent" if self.silent or self.frame is None else "fresh",
+            "wall": self.wall().astimezone(IST).isoformat(timespec="seconds"),
+        }
+        seen = self.client.mget([f"heartbeat:{name}" for name in PROCESSES])
+        lives = {
+            f"process:{name}": {"state": "down" if at is None else "up"}
+            for name, at in zip(PROCESSES, seen, strict=True)
+        }
+        return {"feed": feed} | lives
+
+    def _is_due(self, what: str, every: float) -> bool:
+        if self.clock() < self.due.get(what, 0.0):
+            return False
+        self.due[what] = self.clock() + every
+        return True
+
+
+def account_margins(book: Book, frame: Frame) -> dict[int, Decimal | None]:
+    """The margin of each account's open positions; None where a price or forward is missing."""
+    held: dict[int, list] = {}
+    for line in book.lines:
+        holdings = held.setdefault(line.scope.account, [])
+        if line.quantity:
+            holdings.append((line.contract, line.quantity))
+    return {account: _margin(holdings, frame) for account, holdings in held.items()}
+
+
+def _margin(holdings: list, frame: Frame) -> Decimal | None:
+    try:
+        return margins.requirement(holdings, frame)
+    except margins.NoMargin:
+        return None
+

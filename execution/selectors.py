@@ -1,0 +1,129 @@
+"""Reads of runs, orders, positions and performance; every one for a user starts here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Model, QuerySet, Sum
+
+from allocations.models import TradingState
+from allocations.selectors import allocations_of
+from baskets.selectors import visible_baskets
+from brokers.selectors import accounts_of
+from execution.models import Order, PerformanceMetric, Position, StrategyExecution
+from execution.states import OrderState
+from market.models import Timeline
+from strategies.selectors import strategies_of
+from users.models import User
+
+Scope = TradingState.Scope
+
+
+def executions_of(user: User) -> QuerySet[StrategyExecution]:
+    """The user's runs, newest first."""
+    return (
+        StrategyExecution.objects.filter(allocation__broker_account__user=user)
+        .select_related("allocation__strategy__basket", "allocation__broker_account", "timeline")
+        .order_by("-pk")
+    )
+
+
+def orders_of(user: User) -> QuerySet[Order]:
+    """The user's orders, newest first."""
+    return (
+        Order.objects.filter(broker_account__user=user)
+        .select_related("contract", "execution", "allocation__strategy__basket", "broker_account")
+        .order_by("-pk")
+    )
+
+
+def positions_of(user: User, timeline: Timeline) -> QuerySet[Position]:
+    """The user's positions in one world, closed ones of it included."""
+    return (
+        Position.objects.filter(allocation__broker_account__user=user, timeline=timeline)
+        .select_related(
+            "contract", "allocation__strategy__basket", "allocation__broker_account"
+        )
+        .order_by("allocation_id", "leg_number", "contract__symbol")
+    )
+
+
+def performance_of(user: User, timeline: Timeline) -> QuerySet[PerformanceMetric]:
+    """The user's days by pair in one world, newest first."""
+    return (
+        PerformanceMetric.objects.filter(
+            allocation__broker_account__user=user, timeline=timeline
+        )
+        .select_related("allocation__strategy__basket", "allocation__broker_account")
+        .order_by("-trading_day", "allocation_id")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """Performance summed over pairs and days under one name."""
+
+    key: str
+    name: str
+    net: Decimal
+    charges: Decimal
+    gross: Decimal
+    orders: int
+    fills: int
+
+
+ROLLUPS = {
+    "pair": ("allocation__public_id", "allocation__strategy__name", "allocation__broker_account__label"),
+    "strategy": ("allocation__strategy_id", "allocation__strategy__name"),
+    "basket": ("allocation__strategy__basket_id", "allocation__strategy__basket__name"),
+    "broker": ("allocation__broker_account_id", "allocation__broker_account__label"),
+}
+
+
+def rollup(rows: QuerySet[PerformanceMetric], by: str) -> list[Rollup]:
+    """The metrics summed per pair, strategy, basket or broker; KeyError for another word."""
+    key, *names = ROLLUPS[by]
+    sums = (
+        rows.order_by()
+        .values(key, *names)
+        .annotate(
+            total_net=Sum("net"),
+            total_charges=Sum("charges"),
+            total_orders=Sum("orders"),
+            total_fills=Sum("fills"),
+        )
+        .order_by(*names)
+    )
+    return [
+        Rollup(
+            key=str(row[key]),
+            name=" on ".join(str(row[name]) for name in names),
+            net=row["total_net"],
+            charges=row["total_charges"],
+            gross=row["total_net"] + row["total_charges"],
+            orders=row["total_orders"],
+            fills=row["total_fills"],
+        )
+        for row in sums
+    ]
+
+
+def target_of(user: User, scope: str, target: int | None) -> Model:
+    """The object that a scope and id name among what the user may see; DoesNotExist otherwise."""
+    found: dict[str, Any] = {
+        Scope.PAIR: allocations_of,
+        Scope.STRATEGY: strategies_of,
+        Scope.BASKET: visible_baskets,
+        Scope.ACCOUNT: accounts_of,
+    }
+    if scope == Scope.USER:
+        return user
+    return found[scope](user).get(pk=target)
+
+
+def unknown_orders(timeline: Timeline) -> QuerySet[Order]:
+    """Orders without an answer: each needs a person if it stays."""
+    return Order.objects.filter(timeline=timeline, status=OrderState.UNKNOWN)
+

@@ -1,0 +1,171 @@
+"""What a user may ask of running trades: pause, resume, exit, square off, kill. Each in one scope of
+their own; what must be sent is written as rows, the engine sends it.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from allocations.models import StrategyBrokerAllocation, TradingState
+from allocations.services import set_trading_state
+from brokers.selectors import accounts_of
+from execution.models import Order, Position, StrategyExecution
+from execution.selectors import target_of
+from execution.states import OPEN_STATES
+from market.kernel.clock import ist_day
+from market.models import Timeline
+from market.selectors import active_timeline
+from users.errors import Refused
+from users.models import User
+from users.services import record
+
+Scope = TradingState.Scope
+State = TradingState.State
+Status = StrategyExecution.Status
+UNFINISHED = [Status.DUE, Status.RUNNING]
+
+
+def pause(*, user: User, scope: str, target: int | None, by: User, source: str, now: datetime) -> None:
+    """No more entries in the scope; exits and stops run."""
+    _set(user=user, scope=scope, target=target, state=State.REDUCING, reason="paused", by=by,
+         source=source, now=now)  # fmt: skip
+
+
+def resume(*, user: User, scope: str, target: int | None, by: User, source: str, now: datetime) -> None:
+    """Entries may go again in the scope, unless a wider one is still stopped."""
+    _set(user=user, scope=scope, target=target, state=State.ACTIVE, reason="resumed", by=by,
+         source=source, now=now)  # fmt: skip
+
+
+@transaction.atomic
+def exit_now(
+    *, user: User, scope: str, target: int | None, by: User, source: str, now: datetime
+) -> list[StrategyExecution]:
+    """Close what the scope holds; entries may come again on their schedule."""
+    pairs = pairs_in(user=user, scope=scope, target=target)
+    exits = _open_exits(pairs, cause="user")
+    record(actor=by, owner=user, action="exit", obj=by, source=source, now=now,
+           after={"scope": scope, "target": target, "exits": [row.pk for row in exits]})  # fmt: skip
+    return exits
+
+
+@transaction.atomic
+def square_off(
+    *, user: User, scope: str, target: int | None, by: User, source: str, now: datetime
+) -> list[StrategyExecution]:
+    """Close what the scope holds and leave it reducing."""
+    _set(user=user, scope=scope, target=target, state=State.REDUCING, reason="squared off", by=by,
+         source=source, now=now)  # fmt: skip
+    return _open_exits(pairs_in(user=user, scope=scope, target=target), cause="square_off")
+
+
+@transaction.atomic
+def kill(
+    *, user: User, scope: str, target: int | None, by: User, source: str, now: datetime
+) -> list[StrategyExecution]:
+    """Halt the scope: open orders are cancelled, positions closed, then only closes pass."""
+    _set(user=user, scope=scope, target=target, state=State.HALTED, reason="killed", by=by,
+         source=source, now=now)  # fmt: skip
+    return _open_exits(pairs_in(user=user, scope=scope, target=target), cause="kill")
+
+
+def pairs_in(*, user: User, scope: str, target: int | None) -> list[StrategyBrokerAllocation]:
+    """The user's pairs of the scope, archived ones included: they may still hold positions."""
+    rows = StrategyBrokerAllocation.objects.filter(broker_account__in=accounts_of(user))
+    column = {
+        Scope.PAIR: "pk",
+        Scope.STRATEGY: "strategy_id",
+        Scope.BASKET: "strategy__basket_id",
+        Scope.ACCOUNT: "broker_account_id",
+    }.get(Scope(scope))
+    rows = rows.select_related("strategy__basket", "broker_account__user").order_by("pk")
+    return list(rows if column is None else rows.filter(**{column: target}))
+
+
+def open_exit(
+    *,
+    allocation: StrategyBrokerAllocation,
+    timeline: Timeline,
+    day: date,
+    due_at: datetime,
+    cause: str,
+    lots: int,
+) -> StrategyExecution | None:
+    """A due exit of the pair, unless one is under way."""
+    exits = StrategyExecution.objects.filter(allocation=allocation, timeline=timeline, phase="exit")
+    if exits.filter(status__in=UNFINISHED).exists():
+        return None
+    row, fresh = StrategyExecution.objects.get_or_create(
+        allocation=allocation,
+        timeline=timeline,
+        trading_day=day,
+        phase="exit",
+        cycle=exits.filter(trading_day=day).count() + 1,
+        defaults={
+            "strategy_version_id": allocation.strategy_version_id,
+            "lots": lots,
+            "cause": cause,
+            "due_at": due_at,
+        },
+    )
+    return row if fresh else None
+
+
+def _set(  # noqa: PLR0913 - one act and who did it
+    *,
+    user: User,
+    scope: str,
+    target: int | None,
+    state: State,
+    reason: str,
+    by: User,
+    source: str,
+    now: datetime,
+) -> None:
+    if scope not in Scope.values or scope == Scope.INSTALLATION:
+        raise Refused(
+            "unknown_scope",
+            f"{scope!r} is not a scope.",
+            fix="Use user, account, basket, strategy or pair.",
+            field="scope",
+        )
+    set_trading_state(
+        user=user,
+        scope=scope,
+        target=target_of(user, scope, target),
+        state=state,
+        reason=reason,
+        by=by,
+        source=source,
+        now=now,
+    )
+
+
+def _open_exits(pairs: list[StrategyBrokerAllocation], *, cause: str) -> list[StrategyExecution]:
+    timeline = active_timeline()
+    if timeline.market_now is None:
+        return []
+    held = Position.objects.filter(timeline=timeline, allocation__in=pairs).exclude(quantity=0)
+    working = Order.objects.filter(timeline=timeline, allocation__in=pairs, status__in=OPEN_STATES)
+    entering = StrategyExecution.objects.filter(
+        Q(status__in=UNFINISHED), timeline=timeline, allocation__in=pairs, phase="entry"
+    )
+    busy = {
+        pk for rows in (held, working, entering) for pk in rows.values_list("allocation_id", flat=True)
+    }
+    exits = [
+        open_exit(
+            allocation=pair,
+            timeline=timeline,
+            day=ist_day(timeline.market_now),
+            due_at=timeline.market_now,
+            cause=cause,
+            lots=pair.lots,
+        )
+        for pair in pairs
+        if pair.pk in busy
+    ]
+    return [row for row in exits if row is not None]

@@ -1,0 +1,142 @@
+"""Which expiry days an index has: dated weekday rules, shifted to the previous trading day.
+
+Dates are as finally effective: a contract that a circular re-dated is listed under its new day.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Literal
+
+from market.facts import tables
+from market.facts.tables import ExpiryRule, Facts
+from market.kernel import calendar
+from market.kernel.calendar import OutsideCoverage
+
+LISTED_MONTHLIES = 3
+Kind = Literal["weekly", "monthly"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Expiry:
+    day: date
+    kind: Kind
+
+
+def expiries(underlying: str, on: date, *, facts: Facts | None = None) -> list[Expiry]:
+    """The weeklies and the next three monthlies listed on that day, ascending.
+
+    An expiry is listed up to and including its own day. Near the end of the coverage the list is
+    shorter: an expiry whose holidays are not published yet has no known day.
+    """
+    known = facts or tables.in_force()
+    _require_covered(underlying, on, known)
+    wanted = {"weekly": known.underlyings[underlying].listed_weeklies, "monthly": LISTED_MONTHLIES}
+    listed = []
+    for expiry in _schedule(underlying, known):
+        if expiry.day >= on and wanted[expiry.kind] > 0:
+            wanted[expiry.kind] -= 1
+            listed.append(expiry)
+    return listed
+
+
+def weekly_expiries(
+    underlying: str, on: date, count: int, *, facts: Facts | None = None
+) -> list[date]:
+    """The next `count` weekly expiry days from that day on; a monthly is not one of them.
+
+    Empty when the index has no weeklies then.
+    """
+    known = facts or tables.in_force()
+    _require_covered(underlying, on, known)
+    if not _has_weeklies_after(underlying, on, known):
+        return []
+    return _next(underlying, on, count, "weekly", known)
+
+
+def monthly_expiries(
+    underlying: str, on: date, count: int, *, facts: Facts | None = None
+) -> list[date]:
+    """The next `count` monthly expiry days from that day on."""
+    known = facts or tables.in_force()
+    _require_covered(underlying, on, known)
+    return _next(underlying, on, count, "monthly", known)
+
+
+def kind_of(underlying: str, expiry: date, *, facts: Facts | None = None) -> Kind:
+    """Weekly or monthly; a day that is no known expiry, or lies later, counts as monthly.
+
+    Contracts beyond the calendar's coverage are the quarterly ones, which expire with a month.
+    """
+    known = facts or tables.in_force()
+    return _kinds(underlying, known).get(expiry, "monthly")
+
+
+def _next(underlying: str, on: date, count: int, kind: Kind, facts: Facts) -> list[date]:
+    schedule = _schedule(underlying, facts)
+    days = [expiry.day for expiry in schedule if expiry.kind == kind and expiry.day >= on]
+    last_rule = max(rule.last for rule in facts.expiry_rules[underlying] if rule.kind == kind)
+    if len(days) < count and last_rule >= facts.last:
+        raise OutsideCoverage(
+            f"{underlying} has only {len(days)} {kind} expiries from {on} within the coverage "
+            f"to {facts.last}; {count} were asked for."
+        )
+    return days[:count]
+
+
+def _has_weeklies_after(underlying: str, on: date, facts: Facts) -> bool:
+    return any(rule.kind == "weekly" and rule.last >= on for rule in facts.expiry_rules[underlying])
+
+
+@lru_cache(maxsize=64)
+def _kinds(underlying: str, facts: Facts) -> dict[date, Kind]:
+    return {expiry.day: expiry.kind for expiry in _schedule(underlying, facts)}
+
+
+@lru_cache(maxsize=64)
+def _schedule(underlying: str, facts: Facts) -> list[Expiry]:
+    exchange = facts.underlyings[underlying].exchange
+    rules = facts.expiry_rules[underlying]
+    monthly = [day for rule in rules if rule.kind == "monthly" for day in _month_ends(rule)]
+    taken = {_week(day) for day in monthly}
+    weekly = [day for rule in rules if rule.kind == "weekly" for day in _every_week(rule)]
+    found = [Expiry(_shifted(exchange, day, facts), "monthly") for day in monthly]
+    found += [
+        Expiry(_shifted(exchange, day, facts), "weekly")
+        for day in weekly
+        if _week(day) not in taken
+    ]
+    return sorted(found)
+
+
+def _every_week(rule: ExpiryRule) -> list[date]:
+    first = rule.first + timedelta(days=(rule.weekday - rule.first.weekday()) % 7)
+    return [first + timedelta(weeks=n) for n in range((rule.last - first).days // 7 + 1)]
+
+
+def _month_ends(rule: ExpiryRule) -> list[date]:
+    days = _every_week(rule)
+    return [day for day in days if (day + timedelta(weeks=1)).month != day.month]
+
+
+def _week(day: date) -> tuple[int, int]:
+    return day.isocalendar()[:2]
+
+
+def _shifted(exchange: str, day: date, facts: Facts) -> date:
+    while not calendar.can_expire(exchange, day, facts=facts):
+        day -= calendar.ONE_DAY
+    return day
+
+
+def _require_covered(underlying: str, on: date, facts: Facts) -> None:
+    rules = facts.expiry_rules.get(underlying)
+    if rules is None:
+        raise OutsideCoverage(
+            f"Unknown underlying {underlying!r}; known: {', '.join(sorted(facts.expiry_rules))}."
+        )
+    first = min(rule.first for rule in rules)
+    if not max(first, facts.first) <= on <= facts.last:
+        raise OutsideCoverage(
+            f"{underlying} expiries are known from {max(first, facts.first)} to {facts.last}, not {on}."
+        )

@@ -1,0 +1,109 @@
+"""A frame: every quote of one instant of market time. Pure values and their wire form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+Wire = dict[str, Any]
+
+
+class Quote(NamedTuple):
+    """Prices in rupees; bid or ask None when that side is empty; quantities in units; `at` market time."""
+
+    bid: Decimal | None
+    ask: Decimal | None
+    ltp: Decimal
+    bid_quantity: int
+    ask_quantity: int
+    at: datetime
+
+    @property
+    def mid(self) -> Decimal:
+        """Middle of a two-sided quote, else the last price."""
+        if self.bid is None or self.ask is None:
+            return self.ltp
+        return (self.bid + self.ask) / 2
+
+    def stale(self, now: datetime, cadence: float) -> bool:
+        """Older than max(10 s, twice the source's cadence), both in market time."""
+        return now - self.at > timedelta(seconds=max(10.0, 2 * cadence))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One published instant of a timeline; `n` counts up by one, `cadence` is seconds between frames.
+
+    `spots` holds the live continuous spot by underlying (absent when it is dead or unknown);
+    `forwards` the forward by (underlying, expiry); `synthetic` the forwards that are neither a
+    listed future nor parity; `notes` says openly what the source lacked at this instant.
+    """
+
+    timeline: str
+    n: int
+    now: datetime
+    cadence: float
+    quotes: Mapping[str, Quote]
+    spots: Mapping[str, Decimal]
+    forwards: Mapping[tuple[str, date], Decimal]
+    synthetic: frozenset[tuple[str, date]] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    def quote(self, symbol: str) -> Quote | None:
+        return self.quotes.get(symbol)
+
+
+def encode(frame: Frame) -> Wire:
+    """The JSON form that the simulator and Valkey get; prices are strings."""
+    return {
+        "timeline": frame.timeline,
+        "n": frame.n,
+        "now": frame.now.isoformat(),
+        "cadence": frame.cadence,
+        "spots": {name: str(value) for name, value in frame.spots.items()},
+        "forwards": [[u, e.isoformat(), str(f)] for (u, e), f in frame.forwards.items()],
+        "synthetic": [[u, e.isoformat()] for u, e in sorted(frame.synthetic)],
+        "notes": list(frame.notes),
+        "quotes": {symbol: _encode_quote(quote) for symbol, quote in frame.quotes.items()},
+    }
+
+
+def decode(wire: Wire) -> Frame:
+    """The frame again; KeyError or ValueError when the document is not one."""
+    return Frame(
+        timeline=wire["timeline"],
+        n=wire["n"],
+        now=datetime.fromisoformat(wire["now"]),
+        cadence=wire["cadence"],
+        spots={name: Decimal(value) for name, value in wire["spots"].items()},
+        forwards={(u, date.fromisoformat(e)): Decimal(f) for u, e, f in wire["forwards"]},
+        synthetic=frozenset((u, date.fromisoformat(e)) for u, e in wire["synthetic"]),
+        notes=tuple(wire["notes"]),
+        quotes={symbol: _decode_quote(row) for symbol, row in wire["quotes"].items()},
+    )
+
+
+def _encode_quote(quote: Quote) -> list[str | int | None]:
+    return [
+        None if quote.bid is None else str(quote.bid),
+        None if quote.ask is None else str(quote.ask),
+        str(quote.ltp),
+        quote.bid_quantity,
+        quote.ask_quantity,
+        quote.at.isoformat(),
+    ]
+
+
+def _decode_quote(row: list[Any]) -> Quote:
+    bid, ask, ltp, bid_quantity, ask_quantity, at = row
+    return Quote(
+        None if bid is None else Decimal(bid),
+        None if ask is None else Decimal(ask),
+        Decimal(ltp),
+        bid_quantity,
+        ask_quantity,
+        datetime.fromisoformat(at),
+    )

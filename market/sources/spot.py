@@ -1,0 +1,18 @@
+"""When an index itself may be shown: while it is continuous, and at a close up to which it was."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from market.kernel import calendar
+from market.kernel.clock import ist_day
+
+
+def spot_lives(exchange: str, now: datetime) -> bool:
+    """As the calendar says, and at the closing instant of a day whose index was live to the end."""
+    if calendar.spot_is_live(exchange, now):
+        return True
+    session = calendar.session(exchange, ist_day(now))
+    if session is None or now != session.close:
+        return False
+    return calendar.spot_is_live(exchange, now - timedelta(seconds=1))

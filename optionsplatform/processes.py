@@ -1,0 +1,73 @@
+"""The one table of processes that make a running desk; docker-compose.yml has the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HEARTBEAT_SECONDS = 10  # a process renews heartbeat:{name} in Valkey about once a second
+LOG_CONFIG = "optionsplatform/uvicorn_logs.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A command after `python`, and how it says that it is up: a URL to ask, or its heartbeat."""
+
+    name: str
+    command: tuple[str, ...]
+    url: str = ""
+
+    @property
+    def beats(self) -> bool:
+        return not self.url
+
+
+def table(
+    *,
+    web_port: int,
+    simulator_port: int,
+    data_dir: Path | str,
+    web_host: str = "127.0.0.1",
+    simulator_host: str = "127.0.0.1",
+) -> tuple[Process, ...]:
+    """Every process in its order of start; they stop the other way round."""
+    return (
+        Process(
+            name="simulator",
+            command=_uvicorn("brokers.simulator.asgi:application", simulator_host, simulator_port),
+            url=f"http://127.0.0.1:{simulator_port}/healthz",
+        ),
+        Process(
+            name="web",
+            command=_uvicorn("optionsplatform.asgi:application", web_host, web_port),
+            url=f"http://127.0.0.1:{web_port}/healthz",
+        ),
+        Process(
+            name="worker",
+            command=_celery("worker", "--pool=threads", "--concurrency=8", "--queues=orders,celery")
+            + ("--without-gossip", "--without-mingle"),
+        ),
+        Process(
+            name="beat",
+            command=_celery("beat", f"--schedule={data_dir}/beat-schedule", "--pidfile="),
+        ),
+        Process(name="market", command=("manage.py", "run_market")),
+        Process(name="live", command=("manage.py", "run_live")),
+        Process(name="streams", command=("manage.py", "run_streams")),
+    )
+
+
+def _uvicorn(application: str, host: str, port: int) -> tuple[str, ...]:
+    where = ("--host", host, "--port", str(port))
+    return ("-m", "uvicorn", application, *where, "--no-access-log", "--log-config", LOG_CONFIG)
+
+
+def _celery(*arguments: str) -> tuple[str, ...]:
+    return ("-m", "celery", "-A", "optionsplatform", "-q", *arguments)
+
+
+BEATING = tuple(
+    process.name
+    for process in table(web_port=0, simulator_port=0, data_dir="")
+    if process.beats
+)

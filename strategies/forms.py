@@ -1,0 +1,152 @@
+"""Forms of a strategy: from a preset, and its next version with legs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from django import forms
+from django.forms import BaseFormSet, formset_factory
+
+from market.kernel.contracts import UNDERLYINGS
+from strategies.models import Leg, StrategyVersion
+from strategies.presets import Preset
+from strategies.rules import LegRule, Terms
+from users.errors import Refused
+from users.forms import DeskForm
+
+WEEKDAYS = ((0, "Mon"), (1, "Tue"), (2, "Wed"), (3, "Thu"), (4, "Fri"))
+TIMES = ("entry_time", "exit_time", "day_rule", "days_before", "at_expiry", "roll_time")
+EXITS = ("take_profit", "stop_loss", "completion", "entry_tolerance_seconds")
+
+
+def _clock() -> forms.TimeInput:
+    return forms.TimeInput({"type": "time"}, format="%H:%M")
+
+
+class TermsForm(DeskForm):
+    """Schedule and exits of a strategy."""
+
+    entry_time = forms.TimeField(label="Enter at (IST)", widget=_clock())
+    exit_time = forms.TimeField(
+        label="Exit at (IST)", widget=_clock(), required=False, help_text="Empty: held overnight"
+    )
+    day_rule = forms.ChoiceField(label="Enter", choices=StrategyVersion.DayRule.choices)
+    days_before = forms.IntegerField(
+        label="Days before expiry", min_value=0, required=False, help_text="Trading days"
+    )
+    weekdays = forms.TypedMultipleChoiceField(
+        label="Weekdays", choices=WEEKDAYS, coerce=int, required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )  # fmt: skip
+    at_expiry = forms.ChoiceField(label="At expiry", choices=StrategyVersion.AtExpiry.choices)
+    roll_time = forms.TimeField(
+        label="Roll or close at", widget=_clock(), required=False, help_text="On the day it is due"
+    )
+    take_profit = forms.DecimalField(
+        label="Profit target", required=False, min_value=0, decimal_places=2, help_text="Rupees a lot"
+    )
+    stop_loss = forms.DecimalField(
+        label="Stop loss", required=False, min_value=0, decimal_places=2, help_text="Rupees a lot"
+    )
+    completion = forms.ChoiceField(
+        label="If an entry is incomplete", choices=StrategyVersion.Completion.choices
+    )
+    entry_tolerance_seconds = forms.IntegerField(
+        label="Entry tolerance", min_value=0, max_value=3600, help_text="Seconds; later is missed"
+    )
+
+    @property
+    def time_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in TIMES]
+
+    @property
+    def exit_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in EXITS]
+
+    @classmethod
+    def values_of(cls, terms: Terms) -> dict[str, Any]:
+        """The terms as the form's first values."""
+        return {name: getattr(terms, name) for name in cls.base_fields if hasattr(terms, name)}
+
+    def applied(self, terms: Terms) -> Terms:
+        """The terms with what was entered."""
+        entered = {name: self.cleaned_data[name] for name in TermsForm.base_fields}
+        entered["weekdays"] = tuple(entered["weekdays"])
+        entered["days_before"] = entered["days_before"] or 0
+        return replace(terms, **entered)
+
+
+class PresetForm(TermsForm):
+    """A preset with its usual times, to be created as it stands or changed first."""
+
+    name = forms.CharField(max_length=120, label="Name")
+    underlying = forms.ChoiceField(label="Underlying", choices=[(name, name) for name in UNDERLYINGS])
+    offset = forms.IntegerField(
+        label="Shorts from the money", min_value=0, max_value=40, help_text="Listed strikes"
+    )
+    width = forms.IntegerField(
+        label="Wings beyond", min_value=1, max_value=40, help_text="Listed strikes"
+    )
+
+    @property
+    def main_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("name", "underlying", "offset", "width")]
+
+    @classmethod
+    def first_values(cls, preset: Preset, terms: Terms) -> dict[str, Any]:
+        mine = {"name": preset.name, "underlying": "NIFTY", "offset": preset.offset, "width": preset.width}
+        return {**cls.values_of(terms), **mine}
+
+
+class LegForm(DeskForm):
+    side = forms.ChoiceField(label="Side", required=False, choices=[("", "–"), *Leg.Side.choices])
+    ratio = forms.IntegerField(label="Ratio", required=False, min_value=1, initial=1)
+    option_type = forms.ChoiceField(label="Type", required=False, choices=Leg.OptionType.choices)
+    strike_rule = forms.ChoiceField(label="Strike rule", required=False, choices=Leg.StrikeRule.choices)
+    strike_value = forms.DecimalField(
+        label="Value", required=False, max_digits=12, decimal_places=4, help_text="Of the rule"
+    )
+    expiry_rule = forms.ChoiceField(label="Expiry", required=False, choices=Leg.ExpiryRule.choices)
+    expiry_date = forms.DateField(
+        label="Date", required=False, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        help_text="Fixed only",
+    )  # fmt: skip
+
+    @property
+    def used(self) -> bool:
+        return bool(self.cleaned_data.get("side"))
+
+    def rule(self) -> LegRule:
+        """The leg as written; the service numbers it."""
+        entered = self.cleaned_data
+        future = entered["option_type"] == "FUT"
+        fixed = entered["expiry_rule"] == "fixed"
+        return LegRule(
+            number=1,
+            side=entered["side"],
+            ratio=entered["ratio"] or 1,
+            option_type=entered["option_type"],
+            strike_rule="none" if future else entered["strike_rule"],
+            strike_value=None if future else entered["strike_value"],
+            expiry_rule=entered["expiry_rule"],
+            expiry_date=entered["expiry_date"] if fixed else None,
+        )
+
+
+def legs_formset(data: Any, legs: Iterable[LegRule], *, most: int) -> BaseFormSet[LegForm]:
+    """One form a leg, and empty ones up to the most a strategy may have."""
+    names = LegForm.base_fields
+    initial = [{name: getattr(leg, name) for name in names} for leg in legs]
+    factory = formset_factory(LegForm, extra=most - len(initial), max_num=most, validate_max=True)
+    return factory(data, initial=initial, prefix="legs")
+
+
+def refuse_legs(form: TermsForm, legs: BaseFormSet[LegForm], error: Refused) -> None:
+    """Show a refusal at its leg, or at its field of the schedule."""
+    parts = error.field.split("/")
+    if parts[0] != "legs" or len(parts) < 2:
+        return form.refuse(error)
+    used = [leg for leg in legs if leg.used]
+    return used[int(parts[1])].refuse(error)

@@ -1,0 +1,111 @@
+"""Rows for tests, each valid as it is; say only what the test is about."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import factory
+from django.contrib.auth.models import Group
+
+from allocations import services as allocations
+from allocations.models import StrategyBrokerAllocation
+from allocations.risk import PairTerms
+from baskets import services as baskets
+from baskets.models import Basket
+from brokers.models import BrokerAccount
+from strategies import services as strategies
+from strategies.models import Strategy
+from users import services
+from users.models import User
+
+# --- users
+
+PASSWORD = "correct-horse-battery"
+NOW = datetime(2026, 8, 4, 3, 50, tzinfo=UTC)  # 09:20 in India, the day of the recorded data
+
+
+class UserFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = User
+
+    email = factory.Sequence(lambda n: f"trader{n}@example.com")
+    password = PASSWORD
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        return model_class.objects.create_user(*args, **kwargs)
+
+
+def make_curator(**fields) -> User:
+    return _with_role("curator", **fields)
+
+
+def make_operator(**fields) -> User:
+    return _with_role("operator", **fields)
+
+
+def _with_role(name: str, **fields) -> User:
+    user = UserFactory(is_staff=True, **fields)
+    user.groups.add(Group.objects.get_or_create(name=name)[0])
+    return user
+
+
+def make_api_key(user, *, scope="trade", now=None, life=timedelta(days=30), name="program"):
+    """(ApiKey, token); the token goes behind `Authorization: Bearer`."""
+    now = now or datetime.now(UTC)
+    return services.create_api_key(
+        user=user, name=name, scope=scope, expires_at=now + life, source="test", now=now
+    )
+
+
+# --- brokers, baskets, strategies, allocations
+
+
+def make_account(user, *, broker="zerodha", mode="paper", **fields) -> BrokerAccount:
+    """A broker account as a row alone: no login at the simulator."""
+    number = BrokerAccount.objects.count() + 1
+    values = {"client_id": f"AB{number:04}", "label": f"{broker} {number}", "capital": Decimal(2_500_000)}
+    return BrokerAccount.objects.create(user=user, broker=broker, mode=mode, **(values | fields))
+
+
+def make_basket(owner, *, name="Conservative Income Strategies", kind="user", **fields) -> Basket:
+    return baskets.create_basket(owner=owner, name=name, kind=kind, source="test", now=NOW, **fields)
+
+
+def make_strategy(basket, *, preset="iron_condor", underlying="NIFTY", name="", **fields) -> Strategy:
+    """A strategy of the basket's owner, as its preset makes it."""
+    return strategies.create_from_preset(
+        by=basket.owner, basket=basket, preset=preset, underlying=underlying, name=name,
+        source="test", now=NOW, **fields,
+    )  # fmt: skip
+
+
+def make_pair_terms(**changes) -> PairTerms:
+    values = {
+        "lots": 2, "max_lots": 4, "max_day_loss": Decimal(25000), "max_margin": Decimal(400000),
+        "max_open_positions": 8,
+    }  # fmt: skip
+    return PairTerms(**(values | changes))
+
+
+def make_allocation(strategy, account, **terms) -> StrategyBrokerAllocation:
+    """A pair of the account's user."""
+    return allocations.create_allocation(
+        user=account.user, strategy=strategy, broker_account=account,
+        terms=make_pair_terms(**terms), source="test", now=NOW,
+    )  # fmt: skip
+
+
+def make_published_basket(curator, *, name="Curated Income", presets=("iron_condor",)):
+    """(basket, its BasketVersion 1)."""
+    basket = make_basket(curator, name=name, kind="admin")
+    for preset in presets:
+        make_strategy(basket, preset=preset)
+    version = strategies.publish_basket(by=curator, basket=basket, source="test", now=NOW)
+    basket.refresh_from_db()
+    return basket, version
+
+
+def make_grant(user, version, **fields):
+    return baskets.grant(user=user, version=version, by=None, source="test", now=NOW, **fields)

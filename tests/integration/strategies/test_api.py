@@ -1,0 +1,360 @@
+from datetime import date
+
+import pytest
+from django.conf import settings
+from rest_framework.test import APIClient
+
+from strategies.models import Strategy, StrategyVersion
+from tests.factories import (
+    UserFactory,
+    make_basket,
+    make_curator,
+    make_grant,
+    make_published_basket,
+    make_strategy,
+)
+from users.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+
+SPREAD = {
+    "name": "Bull Put Spread",
+    "underlying": "NIFTY",
+    "entry_time": "09:20",
+    "exit_time": "15:10",
+    "legs": [
+        {"side": "BUY", "option_type": "PE", "strike_rule": "atm", "strike_value": "-4", "expiry_rule": "this_month"},
+        {"side": "SELL", "option_type": "PE", "strike_rule": "atm", "strike_value": "0", "expiry_rule": "this_month"},
+    ],
+}
+
+
+def without(body, *names):
+    return {name: value for name, value in body.items() if name not in names}
+
+
+def with_leg(index=0, **changes):
+    legs = [dict(leg) for leg in SPREAD["legs"]]
+    legs[index] |= changes
+    return SPREAD | {"legs": legs}
+
+
+def pointers(answer):
+    return {error["pointer"] for error in answer.json()["errors"]}
+
+
+@pytest.fixture
+def basket(user):
+    return make_basket(user)
+
+
+@pytest.fixture
+def strategy(basket):
+    return make_strategy(basket)
+
+
+@pytest.fixture
+def other():
+    client = APIClient()
+    client.force_login(UserFactory())
+    return client
+
+
+def test_a_strategy_is_created_from_legs(api, basket):
+    answer = api.post(f"/options/baskets/{basket.pk}/strategies", SPREAD, format="json")
+
+    body = answer.json()
+    assert answer.status_code == 201
+    assert (body["name"], body["version"], body["read_only"]) == ("Bull Put Spread", 1, False)
+    assert body["entry_time"] == "09:20:00"
+    assert body["legs"] == [
+        {"number": 1, "side": "BUY", "ratio": 1, "option_type": "PE", "strike_rule": "atm", "strike_value": "-4", "expiry_rule": "this_month", "expiry_date": None},
+        {"number": 2, "side": "SELL", "ratio": 1, "option_type": "PE", "strike_rule": "atm", "strike_value": "0", "expiry_rule": "this_month", "expiry_date": None},
+    ]  # fmt: skip
+    assert api.get(f"/options/strategies/{body['id']}").json() == body
+
+
+def test_a_preset_makes_a_strategy_in_one_request(api, basket):
+    sent = {"preset": "covered_call", "underlying": "BANKNIFTY"}
+
+    body = api.post(f"/options/baskets/{basket.pk}/strategies", sent, format="json").json()
+
+    assert (body["name"], body["at_expiry"], body["exit_time"]) == ("Covered Call", "roll", None)
+    assert [leg["option_type"] for leg in body["legs"]] == ["FUT", "CE"]
+
+
+def test_a_preset_may_be_changed_as_it_is_created(api, basket):
+    sent = {"preset": "iron_condor", "underlying": "NIFTY", "width": 2, "exit_time": "15:00"}
+
+    body = api.post(f"/options/baskets/{basket.pk}/strategies", sent, format="json").json()
+
+    assert body["exit_time"] == "15:00:00"
+    assert [leg["strike_value"] for leg in body["legs"]] == ["6", "-6", "4", "-4"]
+
+
+def test_every_preset_can_be_created_on_every_underlying(user):
+    from strategies.presets import PRESETS
+
+    for number, (key, underlying) in enumerate(
+        (key, underlying) for key in PRESETS for underlying in ("NIFTY", "BANKNIFTY", "SENSEX")
+    ):
+        make_strategy(make_basket(user, name=f"Basket {number}"), preset=key, underlying=underlying)
+
+    assert Strategy.objects.count() == 3 * len(PRESETS)
+
+
+def test_the_presets_are_listed(api):
+    data = api.get("/options/presets").json()["data"]
+
+    assert len(data) == 17
+    assert data[4]["key"] == "iron_condor"
+    assert data[4]["legs"][0]["side"] == "BUY"
+
+
+@pytest.mark.parametrize(
+    ("sent", "pointer"),
+    [
+        (SPREAD | {"colour": "red"}, "/colour"),
+        (SPREAD | {"name": 7}, "/name"),
+        (SPREAD | {"name": " "}, "/name"),
+        (SPREAD | {"underlying": "DAX"}, "/underlying"),
+        (SPREAD | {"entry_time": "soon"}, "/entry_time"),
+        (SPREAD | {"entry_time": "08:00"}, "/entry_time"),
+        (SPREAD | {"exit_time": "09:00"}, "/exit_time"),
+        (SPREAD | {"exit_time": "09:16"}, "/exit_time"),
+        (SPREAD | {"weekdays": []}, "/weekdays"),
+        (SPREAD | {"day_rule": "days_before_expiry"}, "/days_before"),
+        (SPREAD | {"stop_loss": "-5.00"}, "/stop_loss"),
+        (SPREAD | {"take_profit": 12.5}, "/take_profit"),
+        (SPREAD | {"at_expiry": "roll", "exit_time": None}, "/roll_time"),
+        (SPREAD | {"at_expiry": "roll", "roll_time": "15:00"}, "/at_expiry"),
+        (SPREAD | {"legs": []}, "/legs"),
+        (SPREAD | {"legs": SPREAD["legs"] * 3 + SPREAD["legs"][:1]}, "/legs"),
+        (SPREAD | {"legs": SPREAD["legs"][1:]}, "/naked_puts"),
+        (SPREAD | {"cash_secured": True}, "/cash_secured"),
+        (without(SPREAD, "legs"), "/legs"),
+        (without(SPREAD, "entry_time"), "/entry_time"),
+        (without(SPREAD, "underlying"), "/underlying"),
+        (without(SPREAD, "name"), "/name"),
+        ({"preset": "wheel", "underlying": "NIFTY"}, "/preset"),
+        (with_leg(ratio=0), "/legs/0/ratio"),
+        (with_leg(ratio=1.5), "/legs/0/ratio"),
+        (with_leg(side="HOLD"), "/legs/0/side"),
+        (with_leg(1, colour="red"), "/legs/1/colour"),
+        (with_leg(strike_value=None), "/legs/0/strike_value"),
+        (with_leg(strike_value="1.5"), "/legs/0/strike_value"),
+        (with_leg(strike_rule="fixed", strike_value="24512"), "/legs/0/strike_value"),
+        (with_leg(strike_rule="delta", strike_value="2"), "/legs/0/strike_value"),
+        (with_leg(option_type="FUT"), "/legs/0/strike_rule"),
+        (with_leg(expiry_rule="fixed"), "/legs/0/expiry_date"),
+        (with_leg(expiry_rule="fixed", expiry_date="2026-08-12"), "/legs/0/expiry_date"),
+        (with_leg(expiry_rule="tomorrow"), "/legs/0/expiry_rule"),
+        (with_leg(expiry_rule="this_week") | {"underlying": "BANKNIFTY"}, "/legs/0/expiry_rule"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_saved(api, basket, sent, pointer):
+    answer = api.post(f"/options/baskets/{basket.pk}/strategies", sent, format="json")
+
+    assert answer.status_code == 422
+    assert pointer in pointers(answer)
+    assert Strategy.objects.count() == 0
+
+
+def test_a_name_is_used_once_in_a_basket(api, basket, strategy):
+    sent = SPREAD | {"name": strategy.name}
+
+    answer = api.post(f"/options/baskets/{basket.pk}/strategies", sent, format="json")
+
+    assert (answer.status_code, pointers(answer)) == (422, {"/name"})
+
+
+def test_a_basket_takes_ten_strategies(api, basket):
+    for number in range(10):
+        make_strategy(basket, name=f"Condor {number}")
+
+    answer = api.post(f"/options/baskets/{basket.pk}/strategies", SPREAD, format="json")
+
+    assert (answer.status_code, pointers(answer)) == (422, {"/strategies"})
+    assert Strategy.objects.count() == 10
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "status"),
+    [("max_strategies_per_basket", 1, 422), ("max_legs_per_strategy", 1, 422), ("max_legs_per_strategy", 2, 201)],
+)
+def test_the_platforms_limits_are_settings(api, basket, strategy, monkeypatch, key, value, status):
+    from dataclasses import replace
+
+    monkeypatch.setattr(settings, "PLATFORM", replace(settings.PLATFORM, **{key: value}))
+
+    answer = api.post(f"/options/baskets/{basket.pk}/strategies", SPREAD, format="json")
+
+    assert answer.status_code == status
+
+
+def test_the_platforms_session_times_bound_the_schedule(api, basket, monkeypatch):
+    from dataclasses import replace
+
+    config = settings.PLATFORM.indian_market_config | {"trading_start_time": "10:00"}
+    monkeypatch.setattr(settings, "PLATFORM", replace(settings.PLATFORM, indian_market_config=config))
+
+    answer = api.post(f"/options/baskets/{basket.pk}/strategies", SPREAD, format="json")
+
+    assert pointers(answer) == {"/entry_time"}
+
+
+def test_editing_writes_a_new_version_and_keeps_the_old(api, strategy):
+    body = api.patch(f"/options/strategies/{strategy.pk}", {"exit_time": "15:00"}, format="json").json()
+
+    assert (body["version"], body["exit_time"]) == (2, "15:00:00")
+    assert len(body["legs"]) == 4
+    first, second = StrategyVersion.objects.filter(strategy=strategy).order_by("number")
+    assert (str(first.exit_time), str(second.exit_time)) == ("15:10:00", "15:00:00")
+    entry = AuditEntry.objects.get(action="strategy.revise")
+    assert (entry.before["exit_time"], entry.after["exit_time"]) == ("15:10:00", "15:00:00")
+
+
+def test_renaming_is_no_new_version(api, strategy):
+    body = api.patch(f"/options/strategies/{strategy.pk}", {"name": "Weekly Condor"}, format="json").json()
+
+    assert (body["name"], body["version"]) == ("Weekly Condor", 1)
+
+
+def test_putting_replaces_everything(api, strategy):
+    sent = without(SPREAD, "underlying", "exit_time")
+
+    body = api.put(f"/options/strategies/{strategy.pk}", sent, format="json").json()
+
+    assert (body["version"], body["exit_time"], len(body["legs"])) == (2, None, 2)
+
+
+def test_putting_needs_everything(api, strategy):
+    answer = api.put(f"/options/strategies/{strategy.pk}", {"name": "Less"}, format="json")
+
+    assert pointers(answer) == {"/legs", "/entry_time"}
+
+
+def test_deleting_archives(api, strategy):
+    assert api.delete(f"/options/strategies/{strategy.pk}").status_code == 204
+
+    assert api.get(f"/options/strategies/{strategy.pk}").status_code == 404
+    assert Strategy.objects.get(pk=strategy.pk).archived_at is not None
+
+
+def test_a_basket_shows_its_strategies(api, basket, strategy):
+    body = api.get(f"/options/baskets/{basket.pk}").json()
+
+    assert body["name"] == basket.name
+    assert [(s["id"], len(s["legs"])) for s in body["strategies"]] == [(strategy.pk, 4)]
+
+
+def test_a_basket_is_renamed_and_archived(api, basket):
+    path = f"/options/baskets/{basket.pk}"
+
+    assert api.patch(path, {"name": "Weekly income"}, format="json").json()["name"] == "Weekly income"
+    assert api.put(path, {"name": "Income", "description": "x"}, format="json").json()["description"] == "x"
+    assert api.delete(path).status_code == 204
+    assert api.get(path).status_code == 404
+
+
+ROUTES = [
+    ("get", "/options/baskets/{basket}", None),
+    ("put", "/options/baskets/{basket}", {"name": "Mine"}),
+    ("patch", "/options/baskets/{basket}", {"name": "Mine"}),
+    ("delete", "/options/baskets/{basket}", None),
+    ("post", "/options/baskets/{basket}/strategies", SPREAD),
+    ("get", "/options/strategies/{strategy}", None),
+    ("put", "/options/strategies/{strategy}", without(SPREAD, "underlying")),
+    ("patch", "/options/strategies/{strategy}", {"name": "Mine"}),
+    ("delete", "/options/strategies/{strategy}", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "sent"), ROUTES)
+def test_a_stranger_finds_nothing(other, basket, strategy, method, path, sent):
+    path = path.format(basket=basket.pk, strategy=strategy.pk)
+
+    assert getattr(other, method)(path, sent, format="json").status_code == 404
+    strategy.refresh_from_db()
+    assert (strategy.name, strategy.archived_at) == ("Iron Condor", None)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent"),
+    [*ROUTES, ("get", "/options/strategies", None), ("get", "/options/presets", None), ("get", "/options/baskets", None)],
+)
+def test_the_signed_out_are_asked_to_sign_in(basket, strategy, method, path, sent):
+    path = path.format(basket=basket.pk, strategy=strategy.pk)
+
+    assert getattr(APIClient(), method)(path, sent, format="json").status_code in (401, 403)
+
+
+@pytest.mark.parametrize(("method", "path", "sent"), [route for route in ROUTES if route[0] != "get"])
+def test_through_a_grant_a_strategy_is_read_only(api, user, method, path, sent):
+    published, version = make_published_basket(make_curator())
+    make_grant(user, version)
+    path = path.format(basket=published.pk, strategy=published.strategies.get().pk)
+
+    assert api.get(f"/options/baskets/{published.pk}").json()["read_only"] is True
+    assert getattr(api, method)(path, sent, format="json").status_code == 403
+
+
+def test_a_read_key_reads_and_does_not_write(key_api, strategy):
+    program = key_api("read")
+
+    assert program.get(f"/options/strategies/{strategy.pk}").status_code == 200
+    assert program.delete(f"/options/strategies/{strategy.pk}").status_code == 403
+
+
+def test_the_list_holds_own_and_granted_strategies_and_no_others(api, user, strategy):
+    published, version = make_published_basket(make_curator())
+    make_grant(user, version)
+    make_strategy(make_basket(UserFactory()))
+
+    data = api.get("/options/strategies").json()["data"]
+
+    assert {row["id"] for row in data} == {strategy.pk, published.strategies.get().pk}
+
+
+def test_a_subscriber_reads_the_version_they_hold(api, user):
+    curator = make_curator()
+    published, version = make_published_basket(curator)
+    make_grant(user, version)
+    strategy = published.strategies.get()
+    editor = APIClient()
+    editor.force_login(curator)
+
+    edited = editor.patch(f"/options/strategies/{strategy.pk}", {"exit_time": "14:00"}, format="json")
+
+    assert edited.json()["version"] == 2
+    assert api.get(f"/options/strategies/{strategy.pk}").json()["version"] == 1
+
+
+@pytest.mark.parametrize("path", ["/options/strategies?limit=50", "/options/baskets?limit=50"])
+def test_a_list_takes_the_same_queries_for_two_rows_and_twenty(
+    api, user, path, django_assert_num_queries
+):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def fill(count, start):
+        for number in range(start, start + count):
+            make_strategy(make_basket(user, name=f"Basket {number}"))
+
+    fill(2, 0)
+    with CaptureQueriesContext(connection, ) as two:
+        assert len(api.get(path).json()["data"]) == 2
+    fill(18, 2)
+    with django_assert_num_queries(len(two)):
+        assert len(api.get(path).json()["data"]) == 20
+
+
+def test_the_market_day_is_the_timelines(user):
+    from datetime import UTC, datetime
+
+    from market.models import Timeline
+    from strategies.selectors import market_day
+
+    assert market_day(datetime(2026, 8, 4, 3, 50, tzinfo=UTC)) == date(2026, 8, 4)
+    Timeline.objects.create(key="sim", source="simulated", first_day=date(2026, 7, 1), active=True)
+    assert market_day(datetime(2026, 8, 4, 3, 50, tzinfo=UTC)) == date(2026, 7, 1)

@@ -1,0 +1,10 @@
+from django.urls import path
+
+from users import views
+
+urlpatterns = [
+    path("notices", views.notices, name="page-notices"),
+    path("notices/<int:notice_id>/read", views.read_notice, name="page-read-notice"),
+    path("settings", views.settings_page, name="page-settings"),
+    path("settings/keys/<int:key_id>/revoke", views.revoke_key, name="page-revoke-key"),
+]

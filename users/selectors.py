@@ -1,0 +1,57 @@
+"""What the other apps may read about a user, and what a user may read of their own."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+from hashlib import sha256
+
+from django.db.models import QuerySet
+
+from users.models import ApiKey, AuditEntry, Notice, User
+
+
+def by_id(user_id: int) -> User:
+    """The active user; User.DoesNotExist when there is none or the account is closed."""
+    return User.objects.get(pk=user_id, is_active=True)
+
+
+def operators() -> QuerySet[User]:
+    """Who is told when the installation itself is in trouble."""
+    return User.objects.filter(is_active=True, groups__name="operator")
+
+
+def notices_of(user: User) -> QuerySet[Notice]:
+    return Notice.objects.filter(user=user).order_by("-id")
+
+
+def notices_to_email(*, since: datetime) -> QuerySet[Notice]:
+    """Warnings and worse that nobody was e-mailed about; older ones are only in the list."""
+    severe = (Notice.Severity.WARNING, Notice.Severity.CRITICAL)
+    waiting = Notice.objects.filter(emailed_at=None, severity__in=severe, created_at__gte=since)
+    return waiting.filter(user__is_active=True).select_related("user").order_by("pk")
+
+
+def keys_of(user: User) -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(user=user).order_by("-id")
+
+
+def audit_of(user: User) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(owner=user).select_related("actor").order_by("-id")
+
+
+def key_for(token: str, *, now: datetime) -> ApiKey | None:
+    """The usable key that `prefix.secret` opens, or None: unknown, revoked, expired, user closed."""
+    prefix, _, secret = token.partition(".")
+    key = (
+        ApiKey.objects.select_related("user")
+        .filter(prefix=prefix, revoked_at=None, expires_at__gt=now, user__is_active=True)
+        .first()
+    )
+    if key is None or not hmac.compare_digest(key.digest, digest(secret)):
+        return None
+    return key
+
+
+def digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

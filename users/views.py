@@ -1,0 +1,92 @@
+"""Pages about the user: notices, API keys, and how the desk looks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from users import selectors, services
+from users.errors import Refused
+from users.forms import ApiKeyForm
+
+PAGE = 50
+
+
+@login_required
+@require_GET
+def notices(request: HttpRequest) -> HttpResponse:
+    """Everything the user was told, newest first."""
+    rows = selectors.notices_of(request.user)
+    unread = request.GET.get("show") == "unread"
+    if unread:
+        rows = rows.filter(read_at=None)
+    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    return render(request, "users/notices.html", {"page": page, "unread_only": unread})
+
+
+@login_required
+@require_POST
+def read_notice(request: HttpRequest, notice_id: int) -> HttpResponse:
+    """Mark one notice as read."""
+    notice = get_object_or_404(selectors.notices_of(request.user), pk=notice_id)
+    services.mark_read(user=request.user, notice_id=notice.pk, now=datetime.now(UTC))
+    return redirect("page-notices")
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "POST"])
+def settings_page(request: HttpRequest) -> HttpResponse:
+    """API keys, sign-in security and colours; a new key's token is shown in this answer only."""
+    form = ApiKeyForm(request.POST or None)
+    token = _create_key(request, form) if request.method == "POST" and form.is_valid() else ""
+    context = {
+        "form": ApiKeyForm() if token else form,
+        "token": token,
+        "keys": selectors.keys_of(request.user),
+        "now": datetime.now(UTC),
+    }
+    status = 422 if form.is_bound and form.errors else 200
+    return render(request, "users/settings.html", context, status=status)
+
+
+@login_required
+@require_POST
+def revoke_key(request: HttpRequest, key_id: int) -> HttpResponse:
+    """Stop a key at once."""
+    if not selectors.keys_of(request.user).filter(pk=key_id).exists():
+        raise Http404("no such key")
+    key = services.revoke_api_key(
+        user=request.user,
+        key_id=key_id,
+        source="page",
+        address=request.META.get("REMOTE_ADDR"),
+        now=datetime.now(UTC),
+    )
+    messages.success(request, f"The key {key.name} no longer works.")
+    return redirect("page-settings")
+
+
+def _create_key(request: HttpRequest, form: ApiKeyForm) -> str:
+    now = datetime.now(UTC)
+    try:
+        _, token = services.create_api_key(
+            user=request.user,
+            name=form.cleaned_data["name"],
+            scope=form.cleaned_data["scope"],
+            expires_at=now + timedelta(days=form.cleaned_data["days"]),
+            source="page",
+            address=request.META.get("REMOTE_ADDR"),
+            now=now,
+        )
+    except Refused as error:
+        form.refuse(error)
+        return ""
+    return token
