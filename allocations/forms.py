@@ -109,10 +109,10 @@ class MatrixForm:
         return [cell for row in self.rows for cell in row.cells]
 
     def is_valid(self) -> bool:
-        valid = all([cell.form.is_valid() for cell in self.cells])
-        if not valid:
+        wrong = [cell for cell in self.cells if not cell.form.is_valid()]
+        if wrong:
             self.errors.append("The marked cells need a change.")
-        return valid
+        return not wrong
 
     def filled(self) -> list[tuple[Cell, PairTerms]]:
         """The cells with lots, and what was entered; their order is that of a refusal's rows."""
@@ -134,6 +134,12 @@ class MatrixForm:
 def _cell(
     data: Any, strategy: Strategy, account: BrokerAccount, pair: StrategyBrokerAllocation | None
 ) -> Cell:
-    initial = {} if pair is None else {name: getattr(pair, name) for name in TERM_FIELDS}
+    initial = {} if pair is None else {name: _shown(getattr(pair, name)) for name in TERM_FIELDS}
     prefix = f"c{strategy.pk}-{account.pk}"
     return Cell(strategy, account, pair, CellForm(data, prefix=prefix, initial=initial, account=account))
+
+
+def _shown(value: Any) -> Any:
+    """Whole rupees without their paise."""
+    whole = isinstance(value, Decimal) and value == value.to_integral_value()
+    return value.quantize(Decimal(1)) if whole else value

@@ -14,8 +14,6 @@ from brokers.selectors import accounts_of
 from users.models import User
 
 Scope = TradingState.Scope
-#: From wide to narrow; of equally tight states the widest is named.
-SCOPES = tuple(Scope)
 TERM_FIELDS = (
     "lots", "max_lots", "max_day_loss", "max_margin", "max_open_positions", "product",
 )  # fmt: skip
@@ -107,3 +105,8 @@ def target_id(row: TradingState) -> int | None:
         Scope.STRATEGY: row.strategy_id,
         Scope.PAIR: row.allocation_id,
     }.get(Scope(row.scope))
+
+
+def is_operator(user: User) -> bool:
+    """Who keeps the installation running: the group operator, and superusers."""
+    return user.is_active and (user.is_superuser or user.groups.filter(name="operator").exists())

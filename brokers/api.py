@@ -58,7 +58,7 @@ class NewAccount(StrictSerializer):
     broker = serializers.ChoiceField(choices=BrokerAccount.Broker.choices)
     mode = serializers.ChoiceField(choices=BrokerAccount.Mode.choices)
     client_id = serializers.RegexField(r"\A[A-Za-z0-9]+\Z", max_length=40)
-    label = serializers.CharField(max_length=80, required=False, default="")
+    label = serializers.CharField(max_length=80, required=False, default="")  # type: ignore[assignment]
     capital = Money(min_value=0, max_digits=14)
     secrets = serializers.DictField(
         child=serializers.CharField(max_length=500),
@@ -70,7 +70,7 @@ class NewAccount(StrictSerializer):
 
 
 class AccountChange(StrictSerializer):
-    label = serializers.CharField(max_length=80, required=False)
+    label = serializers.CharField(max_length=80, required=False)  # type: ignore[assignment]
     capital = Money(min_value=0, max_digits=14, required=False)
 
 
@@ -101,7 +101,7 @@ class Accounts(ListAPIView):
         body.is_valid(raise_exception=True)
         fields = dict(body.validated_data)
         account = services.add_account(
-            user=request.user,
+            user=request.user,  # type: ignore[arg-type]
             live_secrets=fields.pop("secrets"),
             may_go_live=not paper_only(request),
             act=_act(request),

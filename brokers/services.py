@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from brokers import registry, selectors
 from brokers.models import BrokerAccount
 from brokers.types import BrokerStatus, ReadFailed
+from market.kernel.money import rupees
 from users import services as users
 from users.errors import Conflict, Forbidden, Refused
 from users.models import User
@@ -55,6 +56,7 @@ def add_account(  # noqa: PLR0913 - keyword only
     transport: httpx.BaseTransport | None = None,
 ) -> BrokerAccount:
     """A new account. A paper login is opened at the simulator first; nothing is saved if that fails."""
+    capital = rupees(capital)
     _check_new(user=user, broker=broker, mode=mode, client_id=client_id, capital=capital)
     plain = dict(live_secrets or {})
     if mode == Mode.LIVE:
@@ -106,9 +108,10 @@ def change_account(
 ) -> BrokerAccount:
     """Rename an account, or set the capital: a paper login gets it at the simulator first."""
     _require_open(account)
-    wanted = {"label": label, "capital": capital}
+    wanted: dict[str, Any] = {"label": label, "capital": capital}
     after = {name: value for name, value in wanted.items() if value is not None}
     if capital is not None:
+        after["capital"] = rupees(capital)
         _check_capital(capital)
         if account.mode == Mode.PAPER:
             _register(_opened(account), account.broker, capital, transport)

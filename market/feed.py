@@ -62,8 +62,14 @@ class Pulse:
     _said: str = ""
 
     def beat(self) -> None:
-        """Alive, for the next ten seconds."""
-        self._set(HEARTBEAT, self.wall().isoformat().encode())
+        """Alive, for the next ten seconds; what was said last holds as long."""
+        try:
+            pipe = self.client.pipeline(transaction=False)
+            pipe.set(HEARTBEAT, self.wall().isoformat().encode(), ex=HEARTBEAT_SECONDS)
+            pipe.expire(HEALTH, HEARTBEAT_SECONDS)
+            pipe.execute()
+        except redis.RedisError as error:
+            log.warning("valkey_away", key=HEARTBEAT, error=str(error))
 
     def say(self, state: str, **facts: Any) -> None:
         """How it goes: `state` is playing, waiting, finished or simulator_down."""
@@ -71,16 +77,13 @@ class Pulse:
             log.info("market", state=state, **facts)
             self._said = state
         document = {"state": state, "at": self.wall().isoformat(), **facts}
-        self._set(HEALTH, orjson.dumps(document, default=str))
-
-    def _set(self, key: str, value: bytes) -> None:
         try:
-            self.client.set(key, value, ex=HEARTBEAT_SECONDS)
+            self.client.set(HEALTH, orjson.dumps(document, default=str), ex=HEARTBEAT_SECONDS)
         except redis.RedisError as error:
-            log.warning("valkey_away", key=key, error=str(error))
+            log.warning("valkey_away", key=HEALTH, error=str(error))
 
 
 def health(client: redis.Redis) -> dict[str, Any] | None:
     """What the market process last said, or None when it has been silent for ten seconds."""
     document = client.get(HEALTH)
-    return None if document is None else orjson.loads(document)  # type: ignore[arg-type]
+    return None if document is None else orjson.loads(document)

@@ -38,4 +38,4 @@ def publish(frame: Frame, *, client: redis.Redis | None = None) -> None:
 def latest(timeline_key: str, *, client: redis.Redis | None = None) -> Frame | None:
     """The last published frame, or None when nothing was published within the TTL."""
     document = (client or connection()).get(frame_key(timeline_key))
-    return None if document is None else decode(orjson.loads(document))  # type: ignore[arg-type]
+    return None if document is None else decode(orjson.loads(document))

@@ -60,7 +60,7 @@ def create_timeline(  # noqa: PLR0913 - keyword only
 ) -> Timeline:
     """A new world, not yet active."""
     names = [str(name) for name in files]
-    _check_timeline(key=key, source=source, speed=speed, files=names)
+    check_timeline(key=key, source=source, speed=speed, files=names)
     row = Timeline(key=key, source=source, first_day=first_day, seed=seed, speed=speed, files=names)
     if nonce is not None:
         row.nonce = nonce
@@ -74,7 +74,8 @@ def create_timeline(  # noqa: PLR0913 - keyword only
     return row
 
 
-def _check_timeline(*, key: str, source: str, speed: int, files: list[str]) -> None:
+def check_timeline(*, key: str, source: str, speed: int, files: list[str]) -> None:
+    """Refused, by field, when such a timeline cannot be."""
     if not key or slugify(key) != key or len(key) > 40:
         raise Refused(
             "bad_key",
@@ -87,7 +88,7 @@ def _check_timeline(*, key: str, source: str, speed: int, files: list[str]) -> N
         raise Refused(
             "unknown_source", f"{source!r} is no source.", fix=f"Use {known}.", field="source"
         )
-    _check_speed(source, speed)
+    check_speed(source, speed)
     if (source == Timeline.Source.RECORDED) != bool(files):
         raise Refused(
             "bad_files",
@@ -97,7 +98,8 @@ def _check_timeline(*, key: str, source: str, speed: int, files: list[str]) -> N
         )
 
 
-def _check_speed(source: str, speed: int) -> None:
+def check_speed(source: str, speed: int) -> None:
+    """Refused when such a timeline cannot run that fast."""
     fastest = 1 if source == Timeline.Source.LIVE else FASTEST
     if not 1 <= speed <= fastest:
         raise Refused(
@@ -136,7 +138,7 @@ def activate_timeline(
 
 def set_speed(*, timeline: Timeline, speed: int) -> None:
     """Play faster or slower from the next frame on."""
-    _check_speed(timeline.source, speed)
+    check_speed(timeline.source, speed)
     Timeline.objects.filter(pk=timeline.pk).update(speed=speed)
 
 
@@ -178,7 +180,7 @@ def set_settlement_price(  # noqa: PLR0913 - keyword only
     actor: User | None = None,
 ) -> SettlementPrice:
     """Enter or correct the official settlement value; `source` says where it is from."""
-    _check_settlement(underlying, day, price, source)
+    check_settlement(underlying, day, price, source)
     # PostgreSQL cannot lock a row that is not there: the timeline's row stands for it
     Timeline.objects.select_for_update().get(pk=timeline.pk)
     before = selectors.settlement_price(timeline, underlying, day)
@@ -212,7 +214,8 @@ def _settlement_facts(row: SettlementPrice) -> dict[str, str]:
     }
 
 
-def _check_settlement(underlying: str, day: date, price: Decimal, source: str) -> None:
+def check_settlement(underlying: str, day: date, price: Decimal, source: str) -> None:
+    """Refused, by field, when this is no settlement value."""
     try:
         expires = any(each.day == day for each in facts.expiries(underlying, day))
     except OutsideCoverage as error:

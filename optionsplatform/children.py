@@ -43,6 +43,7 @@ class Child:
         self.pause = FIRST_PAUSE
         self.ready = False
         self.silent_since: float | None = None
+        self._asked: list[psutil.Process] = []
 
     def stop_left_over(self) -> bool:
         """End the process an earlier, killed supervisor left behind; True when there was one."""
@@ -79,14 +80,19 @@ class Child:
 
     def forget(self) -> None:
         """The process ended: nothing to stop any more."""
-        self._popen = None
+        self._popen, self._asked = None, []
         self._pid_file.unlink(missing_ok=True)
+
+    def ask_to_stop(self) -> None:
+        """Asked once only: a second request would make Celery drop its work."""
+        if self._popen is not None and self._popen.poll() is None and not self._asked:
+            self._asked = pids.ask(psutil.Process(self._popen.pid))
 
     def stop(self, *, grace: float = STOP_GRACE) -> None:
         if self._popen is None:
             return
-        if self._popen.poll() is None:
-            pids.stop(psutil.Process(self._popen.pid), grace=grace)
+        self.ask_to_stop()
+        pids.await_end(self._asked, grace=grace)
         self._popen.wait()
         self.forget()
 
@@ -155,6 +161,9 @@ class Children:
         return [name for name, child in self._children.items() if not child.ready]
 
     def stop(self) -> None:
+        """All at once but the first, which the others may still need; then the first."""
+        for child in list(self._children.values())[1:]:
+            child.ask_to_stop()
         for child in reversed(self._children.values()):
             child.stop()
             self._pass_on(child)

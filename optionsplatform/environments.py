@@ -71,5 +71,5 @@ def _check(name: str, values: dict[str, Any]) -> None:
         is_bool_for_int = wanted is int and isinstance(value, bool)
         if not isinstance(value, wanted) or is_bool_for_int:
             raise WrongEnvironment(f"{name}.{key} is {value!r}, expected {wanted}")
-        if wanted is int and value <= 0:
+        if isinstance(value, int) and wanted is int and value <= 0:
             raise WrongEnvironment(f"{name}.{key} is {value}, expected a number above 0")

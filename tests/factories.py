@@ -14,6 +14,9 @@ from allocations.risk import PairTerms
 from baskets import services as baskets
 from baskets.models import Basket
 from brokers.models import BrokerAccount
+from execution.models import PerformanceMetric
+from marketplace import services as marketplace
+from marketplace.models import Listing, Subscription
 from strategies import services as strategies
 from strategies.models import Strategy
 from users import services
@@ -109,3 +112,55 @@ def make_published_basket(curator, *, name="Curated Income", presets=("iron_cond
 
 def make_grant(user, version, **fields):
     return baskets.grant(user=user, version=version, by=None, source="test", now=NOW, **fields)
+
+
+# --- marketplace
+
+
+def make_listing(curator, *, monthly_fee="0", rate="0.20", gst=False, publish=True, **offer) -> Listing:
+    """A curator's listing of a basket with an iron condor and a covered call, published at NOW."""
+    basket = make_basket(curator, name=f"Curated {Basket.objects.count() + 1}", kind="admin")
+    make_strategy(basket, preset="iron_condor", name="Condor")
+    make_strategy(basket, preset="covered_call", name="Covered Call")
+    values = {"summary": "Income", "risks": "You may lose the wings.", "minimum_capital": Decimal(0)}
+    act = {"by": curator, "source": "test", "now": NOW}
+    listing = marketplace.save_listing(
+        basket=basket, offer=marketplace.Offer(**(values | offer)), **act
+    )
+    marketplace.set_fee_terms(
+        listing=listing, monthly_fee=Decimal(monthly_fee), performance_rate=Decimal(rate),
+        gst_registered=gst, **act,
+    )  # fmt: skip
+    if publish:
+        marketplace.publish_listing(listing=listing, **act)
+        listing.refresh_from_db()
+    return listing
+
+
+def make_row(strategy, account, **changes) -> marketplace.Row:
+    values = {"lots": 2, "max_lots": 2, "max_day_loss": Decimal(10000), "max_margin": Decimal(300000),
+              "max_open_positions": 4}  # fmt: skip
+    return marketplace.Row(
+        strategy_id=strategy.pk, broker_account_id=account.pk, **(values | changes)
+    )
+
+
+def make_subscription(user, listing, *accounts, now=NOW) -> Subscription:
+    """Every strategy of the listing on every one of these accounts; on one paper account if none."""
+    accounts = accounts or (make_account(user),)
+    rows = [
+        make_row(strategy, account)
+        for strategy in listing.basket.strategies.order_by("pk")
+        for account in accounts
+    ]
+    return marketplace.subscribe(user=user, listing=listing, rows=rows, source="test", now=now)
+
+
+def make_day(pair, timeline, day, *, realised, charges="0", unrealised="0", **fields):
+    """A pair's closed trading day; `realised` is its total so far, as the engine writes it."""
+    values = {"net": Decimal(0), "peak_margin": Decimal(100000), "orders": 4, "fills": 4, "lots": 2,
+              "final": True, "updated_at": NOW}  # fmt: skip
+    return PerformanceMetric.objects.create(
+        allocation=pair, timeline=timeline, trading_day=day, realised=Decimal(realised),
+        unrealised=Decimal(unrealised), charges=Decimal(charges), **(values | fields),
+    )  # fmt: skip

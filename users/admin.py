@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from allauth.account.decorators import secure_admin_login
 from allauth.mfa.adapter import get_adapter
+from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -19,6 +22,12 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from users.models import ApiKey, AuditEntry, Notice, User
 
 django_login = admin.site.login
+django_admin_view = admin.site.admin_view
+# Unfold is drawn by Alpine, which evaluates expressions; only staff get these pages.
+ALPINE = {
+    "script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE],
+    "style-src": [SELF, UNSAFE_INLINE],
+}
 
 
 def _lacks_factor(request: HttpRequest) -> bool:
@@ -39,6 +48,12 @@ def login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> 
     return django_login(request, extra_context)
 
 
+def admin_view(view: Callable[..., HttpResponse], *how: bool, **named: bool) -> Any:
+    """Django's admin_view with the policy that Unfold needs."""
+    return csp_update(ALPINE)(django_admin_view(view, *how, **named))
+
+
+admin.site.admin_view = admin_view  # type: ignore[method-assign, assignment]
 admin.site.has_permission = may_enter  # type: ignore[method-assign]
 admin.site.login = login  # type: ignore[method-assign]
 

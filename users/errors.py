@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(ValueError):  # noqa: N818 - a refusal is an answer, not a fault
+class Refused(ValueError):
     """Nothing was saved or sent. `field` is a JSON-pointer path without its leading slash."""
 
     def __init__(self, code: str, message: str, *, fix: str, field: str = "") -> None:

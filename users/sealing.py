@@ -14,11 +14,11 @@ NONCE_BYTES = 12
 KEY_BYTES = 32
 
 
-class Unsealable(ValueError):  # noqa: N818 - named as what it is
+class Unsealable(ValueError):
     """The token is broken, was moved to another place, or its key is not among the keys."""
 
 
-class BadKey(ValueError):  # noqa: N818
+class BadKey(ValueError):
     """A line of VAULT_KEYS is not `id:base64 of 32 bytes`."""
 
 

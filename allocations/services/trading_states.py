@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from allocations.models import StrategyBrokerAllocation, TradingState
-from allocations.selectors import allocations_of
+from allocations.selectors import allocations_of, is_operator
 from baskets.models import Basket
 from baskets.selectors import visible_baskets
 from brokers.models import BrokerAccount
@@ -90,7 +90,7 @@ def _keys(user: User | None, scope: str, target: Model | None) -> dict[str, Any]
 
 def _require_right(user: User | None, scope: str, target: Model | None, by: User | None) -> None:
     if scope == Scope.INSTALLATION:
-        if by is not None and not _operates(by):
+        if by is not None and not is_operator(by):
             raise Forbidden("not_an_operator", "Only an operator stops the whole installation.",
                             fix="Stop your own trading instead.")  # fmt: skip
         return
@@ -98,10 +98,6 @@ def _require_right(user: User | None, scope: str, target: Model | None, by: User
         raise Refused("unknown_target", "This is nothing you trade.",
                       fix="Choose one of your own pairs, strategies, baskets or accounts.",
                       field="target")  # fmt: skip
-
-
-def _operates(user: User) -> bool:
-    return user.is_active and (user.is_superuser or user.groups.filter(name="operator").exists())
 
 
 def _reaches(user: User | None, scope: str, target: Model) -> bool:

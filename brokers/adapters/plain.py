@@ -239,8 +239,12 @@ def _position(row: dict[str, Any]) -> BrokerPosition:
 
 
 def _event(row: dict[str, Any]) -> BrokerEvent:
-    of = {"order": _order, "trade": _trade}[row["type"]]
-    return BrokerEvent(seq=int(row["seq"]), timeline=row["timeline"], report=of(row))
+    readers: dict[str, Callable[[dict[str, Any]], BrokerOrder | BrokerTrade]] = {
+        "order": _order,
+        "trade": _trade,
+    }
+    report = readers[row["type"]](row)
+    return BrokerEvent(seq=int(row["seq"]), timeline=row["timeline"], report=report)
 
 
 def _units(value: Any) -> int:

@@ -111,7 +111,7 @@ def _account_rows(ledger: Ledger, timeline: str, account: str) -> dict[str, Any]
         "orders": [order_document(row) for row in rows("orders", "id")],
         "trades": [trade_document(row) for row in rows("trades", "id")],
         "positions": [
-            {name: row[name] for name in ("symbol", "product", "quantity", "average", "realised")}
+            {name: row[name] for name in ("symbol", "product", "quantity", "cost", "realised")}
             for row in rows("positions", "symbol, product")
         ],
         "settlements": [dict(row) for row in rows("settlements", "id")],

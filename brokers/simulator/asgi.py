@@ -18,6 +18,7 @@ from brokers.simulator.wire import Answer
 
 LONGEST_WAIT = 30.0
 LATENCY_STEP = 0.05
+DEV_TOKEN = "dev-simulator-token"  # noqa: S105 - dev only, refused elsewhere
 NO_EVENTS = b'{"events":[]'
 
 
@@ -105,9 +106,23 @@ async def _drop(send: Send) -> None:
 def create() -> ASGIApp:
     """The server from its environment variables."""
     latency = timedelta(milliseconds=int(os.environ.get("SIMULATOR_LATENCY_MS", "0")))
-    ledger = Ledger(os.environ.get("SIMULATOR_DB", ":memory:"))
-    token = os.environ.get("SIMULATOR_TOKEN", "dev-simulator-token")
-    return Server(Simulator(ledger, token=token, latency=latency))
+    rate = os.environ.get("SIMULATOR_ORDERS_PER_SECOND")
+    simulator = Simulator(
+        Ledger(os.environ.get("SIMULATOR_DB", ":memory:")),
+        token=_operator_token(),
+        latency=latency,
+        orders_per_second=int(rate) if rate else None,
+    )
+    return Server(simulator)
+
+
+def _operator_token() -> str:
+    """SIMULATOR_TOKEN; only dev has a default."""
+    if token := os.environ.get("SIMULATOR_TOKEN"):
+        return token
+    if os.environ.get("PLATFORM_ENV", "dev") != "dev":
+        raise SystemExit("SIMULATOR_TOKEN is not set; outside dev the simulator needs its own.")
+    return DEV_TOKEN
 
 
 application = create()

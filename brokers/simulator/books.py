@@ -93,7 +93,7 @@ def trades(ledger: Ledger, account: str, market: Market, wall_us: int) -> list[d
 
 def open_positions(ledger: Ledger, account: str, market: Market) -> list[dict[str, Any]]:
     rows = ledger.rows(
-        "SELECT symbol, product, quantity, average, realised FROM positions"
+        "SELECT symbol, product, quantity, cost, realised FROM positions"
         " WHERE timeline = ? AND account = ? AND quantity != 0 ORDER BY symbol, product",
         market.timeline, account,
     )  # fmt: skip

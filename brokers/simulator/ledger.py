@@ -43,12 +43,12 @@ CREATE INDEX IF NOT EXISTS taken ON trades (timeline, frame, symbol, side);
 CREATE INDEX IF NOT EXISTS trade_book ON trades (timeline, account, day);
 CREATE TABLE IF NOT EXISTS positions (
   timeline TEXT NOT NULL, account TEXT NOT NULL, symbol TEXT NOT NULL, product TEXT NOT NULL,
-  quantity INTEGER NOT NULL, average TEXT NOT NULL, realised TEXT NOT NULL,
+  quantity INTEGER NOT NULL, cost TEXT NOT NULL, realised TEXT NOT NULL,
   PRIMARY KEY (timeline, account, symbol, product));
 CREATE INDEX IF NOT EXISTS held ON positions (timeline, account) WHERE quantity != 0;
 CREATE TABLE IF NOT EXISTS settlements (
   id INTEGER PRIMARY KEY, timeline TEXT NOT NULL, account TEXT NOT NULL, symbol TEXT NOT NULL,
-  product TEXT NOT NULL, quantity INTEGER NOT NULL, average TEXT NOT NULL, day TEXT NOT NULL,
+  product TEXT NOT NULL, quantity INTEGER NOT NULL, cost TEXT NOT NULL, day TEXT NOT NULL,
   price TEXT NOT NULL, value TEXT NOT NULL, amount TEXT NOT NULL, at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS cash (
   timeline TEXT NOT NULL, account TEXT NOT NULL, amount TEXT NOT NULL,
@@ -59,7 +59,13 @@ CREATE TABLE IF NOT EXISTS events (
 """
 BY_TIMELINE = ("trades", "orders", "positions", "settlements", "cash", "events", "frames")
 
+FORMAT = 2
+
 Row = sqlite3.Row
+
+
+class WrongLedger(RuntimeError):  # noqa: N818 - named as what it is
+    """The file was written by another version of the simulator."""
 
 
 class Ledger:
@@ -71,7 +77,18 @@ class Ledger:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA foreign_keys=ON")
+        self._check_format(path)
         self._db.executescript(SCHEMA)
+        self._db.execute(f"PRAGMA user_version={FORMAT}")
+
+    def _check_format(self, path: str) -> None:
+        written = self._db.execute("PRAGMA user_version").fetchone()[0]
+        is_new = not self._db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        if not is_new and written != FORMAT:
+            raise WrongLedger(
+                f"{path} has ledger format {written}; this simulator keeps format {FORMAT}."
+                " Move the file away to start with an empty ledger."
+            )
 
     def close(self) -> None:
         self._db.close()

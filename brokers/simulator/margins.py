@@ -116,14 +116,13 @@ def _vols(
     quoted = list(zip(legs, prices, forwards, strict=True))
     new = [row for row in quoted if row[0].symbol not in market.vols]
     if new:
-        found = _implied(*(list(column) for column in zip(*new, strict=True)), market)
+        found = _implied(new, market)
         market.vols.update(zip((leg.symbol for leg, _, _ in new), found, strict=True))
     return [market.vols[leg.symbol] for leg in legs]
 
 
-def _implied(
-    legs: list[Contract], prices: list[float], forwards: list[float], market: Market
-) -> list[float]:
+def _implied(quoted: list[tuple[Contract, float, float]], market: Market) -> list[float]:
+    legs, prices, forwards = zip(*quoted, strict=True)
     years = np.array([_years(leg, market) for leg in legs])
     found, _flags = pricing.implied_vol(
         np.array(prices),

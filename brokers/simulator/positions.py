@@ -7,31 +7,37 @@ from decimal import Decimal
 
 from brokers.simulator.ledger import Ledger
 from market.kernel.contracts import Contract
+from market.kernel.money import rupees
 
 ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Signed units, their average price, and what closing has realised so far."""
+    """Signed units, what the open ones cost (negative: were sold for), and what closing realised."""
 
     quantity: int = 0
-    average: Decimal = ZERO
+    cost: Decimal = ZERO
     realised: Decimal = ZERO
+
+    @property
+    def average(self) -> Decimal:
+        return self.cost / self.quantity if self.quantity else ZERO
 
 
 def booked(held: Held, signed: int, price: Decimal) -> Held:
-    """The position after a trade of `signed` units."""
+    """The position after a trade of `signed` units; a turn closes all and opens the rest.
+
+    Each closed part takes its share of the cost to the paisa, so that all parts add up exactly.
+    """
     after = held.quantity + signed
     if held.quantity * signed >= 0:
-        cost = held.average * held.quantity + price * signed
-        return Held(after, cost / after if after else ZERO, held.realised)
-    closed = min(abs(signed), abs(held.quantity)) * (1 if held.quantity > 0 else -1)
-    realised = held.realised + (price - held.average) * closed
-    if after == 0:
-        return Held(0, ZERO, realised)
-    turned = (after > 0) != (held.quantity > 0)
-    return Held(after, price if turned else held.average, realised)
+        return Held(after, held.cost + price * signed, held.realised)
+    closed = -signed if abs(signed) < abs(held.quantity) else held.quantity
+    share = held.cost if closed == held.quantity else rupees(held.average * closed)
+    realised = held.realised + price * closed - share
+    opened = signed + closed
+    return Held(after, held.cost - share + price * opened, realised)
 
 
 def cash_flow(
@@ -45,13 +51,13 @@ def cash_flow(
 
 def held_of(ledger: Ledger, timeline: str, account: str, symbol: str, product: str) -> Held:
     row = ledger.row(
-        "SELECT quantity, average, realised FROM positions"
+        "SELECT quantity, cost, realised FROM positions"
         " WHERE timeline = ? AND account = ? AND symbol = ? AND product = ?",
         timeline, account, symbol, product,
     )  # fmt: skip
     if row is None:
         return Held()
-    return Held(row["quantity"], Decimal(row["average"]), Decimal(row["realised"]))
+    return Held(row["quantity"], Decimal(row["cost"]), Decimal(row["realised"]))
 
 
 def store(
@@ -59,8 +65,8 @@ def store(
 ) -> None:
     ledger.write(
         "INSERT INTO positions VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-        " quantity = excluded.quantity, average = excluded.average, realised = excluded.realised",
-        timeline, account, symbol, product, held.quantity, str(held.average), str(held.realised),
+        " quantity = excluded.quantity, cost = excluded.cost, realised = excluded.realised",
+        timeline, account, symbol, product, held.quantity, str(held.cost), str(held.realised),
     )  # fmt: skip
 
 

@@ -49,10 +49,10 @@ def _first(
 ) -> dict[str, Any]:
     value = worth(contract, price)
     quantity = row["quantity"]
-    gained = (value - Decimal(row["average"])) * quantity
+    gained = value * quantity - Decimal(row["cost"])
     amount = (value * quantity if contract.is_option else gained) + ZERO  # never -0
     ledger.write(
-        "UPDATE positions SET quantity = 0, average = '0', realised = ?"
+        "UPDATE positions SET quantity = 0, cost = '0', realised = ?"
         " WHERE timeline = ? AND account = ? AND symbol = ? AND product = ?",
         str(Decimal(row["realised"]) + gained),
         row["timeline"], row["account"], row["symbol"], row["product"],
@@ -89,7 +89,7 @@ def _book(  # noqa: PLR0913 - one settlement row
         "symbol": row["symbol"],
         "product": row["product"],
         "quantity": row["quantity"],
-        "average": row["average"],
+        "cost": row["cost"],
         "day": day.isoformat(),
         "price": str(price),
         "value": str(value),

@@ -18,6 +18,7 @@ from brokers.simulator.exchange import Exchange
 from brokers.simulator.faults import Fault, Faults
 from brokers.simulator.ledger import Ledger, Row
 from brokers.simulator.market import Market
+from brokers.simulator.rates import Rates
 from brokers.simulator.wire import Answer, Refusal, decimal_of, document_of, microseconds, reply
 from market.kernel.calendar import OutsideCoverage
 
@@ -25,11 +26,22 @@ Query = dict[str, str]
 
 
 class Simulator:
-    """`handle` commits before it answers. `latency` passes between an order and its arrival in the book."""
+    """`handle` commits before it answers. `latency` passes between an order and its arrival in the book.
 
-    def __init__(self, ledger: Ledger, *, token: str, latency: timedelta = timedelta(0)) -> None:
+    `orders_per_second` is what one account may send (placed, changed, cancelled); None: any number.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        token: str,
+        latency: timedelta = timedelta(0),
+        orders_per_second: int | None = None,
+    ) -> None:
         self.ledger = ledger
         self.faults = Faults()
+        self._rates = Rates(orders_per_second)
         self._token = token
         self._latency_us = round(latency.total_seconds() * 1_000_000)
         self._lock = Lock()
@@ -95,6 +107,8 @@ class Simulator:
     ) -> Answer:
         order_id = path.removeprefix("/orders/") if path.startswith("/orders/") else ""
         route = books.route_of(method, path)
+        if route in ("place", "modify", "cancel"):
+            self._rates.count(account["account"], wall_us)
         document = document_of(body) if method in ("POST", "PUT") else {}
         met = self.faults.take(route, account["account"], document.get("symbol"))
         if (instead := injected.instead(met)) is not None:

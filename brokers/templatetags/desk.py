@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import redis
@@ -23,8 +23,8 @@ from users.templatetags.money import ist_minute, until
 
 register = template.Library()
 
-FEED_IS_AGING = 5
-FEED_IS_STALE = 15
+HEARTBEAT_SECONDS = 10  # a heartbeat's life in Valkey
+FEED_IS_AGING = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,10 @@ def desk_links() -> tuple[Link, ...]:
 @register.inclusion_tag("parts/frame.html", takes_context=True)
 def desk_frame(context: template.Context) -> dict[str, Any]:
     """What the bar above every page says."""
-    user, wall = context["user"], datetime.now(UTC)
-    timeline = _timeline()
+    user, timeline = context["user"], _timeline()
     accounts = list(brokers.accounts_of(user).filter(archived_at=None).order_by("id"))
     live = timeline is not None and timeline.source == Timeline.Source.LIVE
-    beats = _heartbeats(wall)
+    beats = _heartbeats()
     return {
         "mode": "LIVE" if live else "PAPER",
         "mode_meaning": "Orders reach brokers and cost money"
@@ -113,24 +112,26 @@ def _session(now: datetime) -> tuple[str, str]:
     return "CLOSED", f"opens {following:%a} {following.day} {following:%b}"
 
 
-def _heartbeats(wall: datetime) -> dict[str, float | None]:
+def _heartbeats() -> dict[str, float | None]:
     """Seconds since each process last said that it lives; None when it does not."""
     names = ("market", "streams")
     try:
-        found = connection().mget([f"heartbeat:{name}" for name in names])
+        pipe = connection().pipeline(transaction=False)
+        for name in names:
+            pipe.pttl(f"heartbeat:{name}")
+        found = pipe.execute()
     except redis.RedisError:
         return dict.fromkeys(names)
-    return {name: _age(value, wall) for name, value in zip(names, found, strict=True)}
+    return {name: _age(left) for name, left in zip(names, found, strict=True)}
 
 
-def _age(beat: bytes | None, wall: datetime) -> float | None:
-    if beat is None:
-        return None
-    return max(0.0, (wall - datetime.fromisoformat(beat.decode())).total_seconds())
+def _age(left: int) -> float | None:
+    """From the milliseconds that a heartbeat has left of its life."""
+    return None if left < 0 else max(0.0, HEARTBEAT_SECONDS - left / 1000)
 
 
 def _feed(age: float | None) -> dict[str, str]:
-    if age is None or age >= FEED_IS_STALE:
+    if age is None:
         return {"state": "stale", "words": "Feed stopped"}
     state = "aging" if age >= FEED_IS_AGING else "fresh"
     return {"state": state, "words": f"Feed {age:.0f} s ago" if age >= 1 else "Feed live"}

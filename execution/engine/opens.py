@@ -31,8 +31,8 @@ def as_plan(legs: list[ResolvedLeg]) -> list[dict[str, Any]]:
     ]
 
 
-def planned(execution: StrategyExecution) -> list[ResolvedLeg]:
-    """The run's resolved legs, read back."""
+def planned(execution: StrategyExecution, part: str = "legs") -> list[ResolvedLeg]:
+    """The run's resolved legs, read back; part "kept" are those that a roll leaves as they are."""
     return [
         ResolvedLeg(
             number=row["leg"],
@@ -41,18 +41,21 @@ def planned(execution: StrategyExecution) -> list[ResolvedLeg]:
             contract=contracts.parse(row["symbol"]),
             reference=Decimal(row["reference"]),
         )
-        for row in (execution.plan or {})["legs"]
+        for row in (execution.plan or {}).get(part, [])
     ]
 
 
 def release(execution: StrategyExecution, orders: list[Order], desk: Desk) -> list[Order]:
     """Write the opening orders that may go now: all of wave 1, wave 2 in proportion to its fills."""
-    legs = planned(execution)
+    legs, kept = planned(execution), planned(execution, "kept")
     version = execution.strategy_version
     filled = filled_units(orders)
-    gate = released_lots(legs, execution.lots, filled, version.naked_calls, version.naked_puts)
+    filled |= {leg.number: leg.quantity_per_lot * execution.lots for leg in kept}
+    gate = released_lots(
+        [*legs, *kept], execution.lots, filled, version.naked_calls, version.naked_puts
+    )
     rows = ensure_contracts([leg.contract for leg in legs])
-    first, _ = waves(legs)
+    first, _ = waves([*legs, *kept])
     tickets = []
     for leg in legs:
         goal = execution.lots * leg.ratio if leg in first else gate[leg.number]

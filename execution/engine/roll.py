@@ -31,6 +31,7 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     rules = {rule.number: rule for rule in leg_rules(execution.strategy_version)}
     try:
         targets = [_target(rules, position, desk) for position in old]
+        kept = [_kept(rules, position) for position in held if position not in old]
     except Unresolvable as error:
         execution.detail = f"{error.code}: {error.message}"
         execution.save(update_fields=["detail"])
@@ -38,7 +39,11 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     execution.status = Status.RUNNING
     execution.started_at = desk.now
     execution.lots = max((_lots(position, rules) for position in old), default=0)
-    execution.plan = {"legs": opens.as_plan(targets), "old": [p.contract.symbol for p in old]}
+    execution.plan = {
+        "legs": opens.as_plan(targets),
+        "kept": opens.as_plan(kept),
+        "old": [position.contract.symbol for position in old],
+    }
     execution.save()
     return _work(execution, desk)
 
@@ -106,6 +111,18 @@ def _open_new(execution: StrategyExecution, mine: list[Order], desk: Desk) -> li
 
 def _target(rules: dict[int, LegRule], position: Position, desk: Desk) -> ResolvedLeg:
     return roll_target(rules[position.leg_number], position.contract.spec, desk.frame, desk.day)
+
+
+def _kept(rules: dict[int, LegRule], position: Position) -> ResolvedLeg:
+    """A leg that stays: it covers the new shorts as it covered the old ones."""
+    rule = rules[position.leg_number]
+    return ResolvedLeg(
+        number=rule.number,
+        side="BUY" if position.quantity > 0 else "SELL",
+        ratio=rule.ratio,
+        contract=position.contract.spec,
+        reference=position.average_price,
+    )
 
 
 def _lots(position: Position, rules: dict[int, LegRule]) -> int:

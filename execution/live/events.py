@@ -31,7 +31,7 @@ local event = '{"t":"ev","ch":"' .. ARGV[2] .. '","epoch":"' .. epoch .. '","pre
 redis.call('XADD', KEYS[3], 'MAXLEN', ARGV[4], '*', 'e', event)
 redis.call('XTRIM', KEYS[3], 'MINID', (redis.call('TIME')[1] - ARGV[5]) * 1000)
 redis.call('EXPIRE', KEYS[3], ARGV[5])
-redis.call('PUBLISH', KEYS[4], event)
+redis.call('PUBLISH', KEYS[4], '[' .. event .. ']')
 return seq
 """
 
@@ -39,6 +39,11 @@ return seq
 def new_epoch() -> str:
     """A name for one unbroken run of sequence numbers."""
     return secrets.token_hex(4)
+
+
+def announcements(owner: int | str) -> str:
+    """The pub/sub channel of an owner. Valkey's pub/sub spans its numbered databases, so it names ours."""
+    return f"live:{connection().connection_pool.connection_kwargs.get('db', 0)}:{owner}"
 
 
 def sequence_key(owner_id: int, channel: str) -> str:
@@ -57,7 +62,12 @@ def publish_event(owner_id: int, channel: str, payload: Mapping[str, Any]) -> in
     """
     if channel not in EVENT_CHANNELS:
         raise ValueError(f"channel must be one of {', '.join(EVENT_CHANNELS)}, not {channel!r}.")
-    keys = [EPOCH_KEY, sequence_key(owner_id, channel), log_key(owner_id, channel), f"live:{owner_id}"]
+    keys = [
+        EPOCH_KEY,
+        sequence_key(owner_id, channel),
+        log_key(owner_id, channel),
+        announcements(owner_id),
+    ]
     values = [new_epoch(), channel, orjson.dumps(payload, default=str), KEPT_EVENTS, KEPT_SECONDS]
     try:
         return int(connection().eval(PUBLISH, len(keys), *keys, *values))

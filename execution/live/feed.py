@@ -7,17 +7,19 @@ Valkey hash beside the announcement, in one transaction, so that a snapshot has 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import orjson
 import redis
 
-from execution.live.events import new_epoch
+from execution.live.events import announcements, new_epoch
 from execution.live.rows import EVERYBODY, Channels, Row
 
 EPOCH_KEY = "live:epoch"
 KEPT_SECONDS = 60
 META = "~"
+OWNERS_AT_ONCE = 20
 
 
 def state_key(owner: str, channel: str) -> str:
@@ -41,7 +43,7 @@ def difference(old: dict[str, Row], new: dict[str, Row]) -> dict[str, Row | None
         before = old.get(key)
         if before is None:
             changes[key] = row
-        elif changed := {name: value for name, value in row.items() if before.get(name) != value}:
+        elif before != row and (changed := {name: value for name, value in row.items() if before.get(name) != value}):
             changes[key] = changed
     return changes
 
@@ -105,15 +107,20 @@ class Outlet:
         for key in self.client.scan_iter("live:state:*", count=1000):
             pipe.delete(key)
         pipe.set(EPOCH_KEY, self.epoch, ex=KEPT_SECONDS)
-        pipe.publish(f"live:{EVERYBODY}", orjson.dumps({"t": "epoch", "epoch": self.epoch}))
+        pipe.publish(announcements(EVERYBODY), orjson.dumps([{"t": "epoch", "epoch": self.epoch}]))
         pipe.execute()
 
     def publish(self, deltas: list[Delta]) -> None:
-        """Keep the changed rows and announce them, all in one round trip."""
-        pipe = self.client.pipeline(transaction=True)
-        for delta in deltas:
-            self._add(pipe, delta)
-        pipe.execute()
+        """Keep the changed rows and announce them, a few owners at a time so that none waits for all."""
+        by_owner = [list(group) for _, group in groupby(sorted(deltas, key=_owner), key=_owner)]
+        for first in range(0, len(by_owner), OWNERS_AT_ONCE):
+            pipe = self.client.pipeline(transaction=True)
+            for group in by_owner[first : first + OWNERS_AT_ONCE]:
+                for delta in group:
+                    self._keep_rows(pipe, delta)
+                message = [self._message(delta) for delta in group]
+                pipe.publish(announcements(group[0].owner), orjson.dumps(message))
+            pipe.execute()
 
     def keep(self, keys: list[tuple[str, str]]) -> None:
         """Quiet channels stay readable while this process lives."""
@@ -123,14 +130,17 @@ class Outlet:
             pipe.expire(state_key(owner, channel), KEPT_SECONDS)
         pipe.execute()
 
-    def _add(self, pipe: redis.client.Pipeline, delta: Delta) -> None:
+    def _keep_rows(self, pipe: redis.client.Pipeline, delta: Delta) -> None:
         key = state_key(delta.owner, delta.channel)
         meta = {META: orjson.dumps({"epoch": self.epoch, "seq": delta.seq})}
         pipe.hset(key, mapping=meta | {name: orjson.dumps(row) for name, row in delta.rows.items()})
         if gone := [name for name, row in delta.changes.items() if row is None]:
             pipe.hdel(key, *gone)
-        pipe.expire(key, KEPT_SECONDS)
-        message = {
+        if delta.seq == 1:
+            pipe.expire(key, KEPT_SECONDS)  # from then on keep() renews it
+
+    def _message(self, delta: Delta) -> dict[str, Any]:
+        return {
             "t": "delta",
             "ch": delta.channel,
             "epoch": self.epoch,
@@ -138,4 +148,7 @@ class Outlet:
             "seq": delta.seq,
             "d": delta.changes,
         }
-        pipe.publish(f"live:{delta.owner}", orjson.dumps(message))
+
+
+def _owner(delta: Delta) -> str:
+    return delta.owner

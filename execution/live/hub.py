@@ -19,7 +19,7 @@ from redis import RedisError
 
 from execution.live import logins
 from execution.live.events import EPOCH_KEY as EVENT_EPOCH
-from execution.live.events import log_key, sequence_key
+from execution.live.events import announcements, log_key, sequence_key
 from execution.live.feed import EPOCH_KEY, META, state_key
 from execution.live.logins import Login
 from execution.live.outbox import Outbox, Overflow
@@ -27,7 +27,6 @@ from execution.live.rows import EVERYBODY
 
 log = structlog.get_logger(__name__)
 
-PATTERN = "live:*"
 HEARTBEAT_SECONDS = 5.0
 RECONNECT_SECONDS = 0.5
 
@@ -104,23 +103,23 @@ class Hub:
 
     def dispatch(self, channel: str, data: bytes) -> None:
         """Hand an announcement to the sockets that it concerns."""
-        owner = channel.removeprefix("live:")
+        owner = channel.rpartition(":")[2]
         members = self._everybody() if owner == EVERYBODY else list(self.members.get(owner, ()))
         if not members:
             return
-        message, raw = orjson.loads(data), data.decode()
-        for member in members:
-            if message["t"] == "epoch":
-                member.outbox.resync_all(events_lost=False)
-            else:
+        for message in orjson.loads(data):
+            raw = orjson.dumps(message).decode()  # once for all of them
+            for member in members:
                 self._offer(member, message, raw)
-            member.woken.set()
+                member.woken.set()
 
     def _offer(self, member: Member, message: dict[str, Any], raw: str) -> None:
+        if message["t"] == "epoch":
+            return member.outbox.resync_all(events_lost=False)
         try:
-            member.outbox.offer(message, raw)
+            return member.outbox.offer(message, raw)
         except Overflow:
-            member.close(4429)
+            return member.close(4429)
 
     def _everybody(self) -> list[Member]:
         return [member for group in self.members.values() for member in group]
@@ -131,7 +130,7 @@ class Hub:
         while True:
             try:
                 async with self._listener() as client, client.pubsub() as pubsub:
-                    await pubsub.psubscribe(PATTERN)
+                    await pubsub.psubscribe(announcements("*"))
                     while await pubsub.get_message(timeout=HEARTBEAT_SECONDS) is None:
                         continue  # the confirmation comes first
                     self._resynced(lost=not first)

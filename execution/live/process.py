@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 
 import redis
 import structlog
 from django.db import InterfaceError, OperationalError, connections
 
-from execution.engine import margins
 from execution.live import books, rows
+from execution.live.account_margins import AccountMargins
 from execution.live.feed import Conflation, Outlet
 from execution.live.valuation import Book, build, revalue, totals
 from market import quotes
@@ -26,7 +25,8 @@ log = structlog.get_logger(__name__)
 RELOAD_SECONDS = 5.0
 SILENT_SECONDS = 10.0
 SLOW_ROWS_SECONDS = 1.0
-MARGIN_SECONDS = 5.0
+MARGIN_SECONDS_A_FRAME = 0.01
+MARGIN_SECONDS_AT_START = 2.0
 KEEP_SECONDS = 20.0
 LONGEST_WAIT = 0.25
 PROCESSES = ("market", "live", "streams", "worker", "beat")
@@ -43,7 +43,7 @@ class LiveProcess:
     book: Book = field(default_factory=lambda: build(()))
     frame: Frame | None = None
     last: dict[str, Quote] = field(default_factory=dict)
-    margins: dict[int, Decimal | None] = field(default_factory=dict)
+    margins: AccountMargins = field(default_factory=AccountMargins)
     conflation: Conflation = field(default_factory=Conflation)
     silent: bool = False
     due: dict[str, float] = field(default_factory=dict)
@@ -68,6 +68,7 @@ class LiveProcess:
         self.silent, self.heard_at = False, self.clock()
         self.frame = quotes.latest(self.timeline, client=self.client)
         self._reload()
+        self._refresh_margins(MARGIN_SECONDS_AT_START)
         self._value()
         self._tell()
         log.info("live_started", timeline=self.timeline, positions=len(self.book.lines))
@@ -85,7 +86,10 @@ class LiveProcess:
             return self.start()
         if look or fresh or was_silent != self.silent:
             self._value()
-        return self._tell()
+        self._tell()
+        if look or fresh:  # after the frame was told, for the next one
+            self._refresh_margins(MARGIN_SECONDS_A_FRAME)
+        return None
 
     def recover(self) -> None:
         """At the start, and after Valkey was away: a new epoch, and everything told again."""
@@ -105,8 +109,8 @@ class LiveProcess:
 
     def _take_frame(self) -> None:
         frame = quotes.latest(self.timeline, client=self.client)
-        if frame is None:
-            return
+        if frame is None or (self.frame is not None and frame.n == self.frame.n):
+            return  # another installation on this Valkey has a timeline of the same name
         moved_on = self.frame is None or ist_day(frame.now) != ist_day(self.frame.now)
         self.frame, self.heard_at = frame, self.clock()
         for symbol in self.book.symbols:
@@ -140,14 +144,16 @@ class LiveProcess:
         frame = self.frame or Frame(
             timeline=self.timeline, n=0, now=self.wall(), cadence=1.0, quotes={}, spots={}, forwards={}
         )
-        if self._is_due("margins", MARGIN_SECONDS):
-            self.margins = account_margins(self.book, frame)
         values = revalue(self.book, frame, self.last)
         channels = rows.positions(self.book, values, silent=self.silent or self.frame is None)
-        channels |= rows.summary(self.book, totals(self.book, values), self.margins)
+        channels |= rows.summary(self.book, totals(self.book, values), self.margins.known)
         self.conflation.replace(("positions", "summary"), channels)
         if self.frame is not None:
             self.conflation.replace(("market",), rows.market(frame))
+
+    def _refresh_margins(self, budget: float) -> None:
+        if self.frame is not None:
+            self.margins.refresh(self.book, self.frame, clock=self.clock, budget=budget)
 
     def _tell(self) -> None:
         if self._is_due("system", SLOW_ROWS_SECONDS):
@@ -179,21 +185,3 @@ class LiveProcess:
             return False
         self.due[what] = self.clock() + every
         return True
-
-
-def account_margins(book: Book, frame: Frame) -> dict[int, Decimal | None]:
-    """The margin of each account's open positions; None where a price or forward is missing."""
-    held: dict[int, list] = {}
-    for line in book.lines:
-        holdings = held.setdefault(line.scope.account, [])
-        if line.quantity:
-            holdings.append((line.contract, line.quantity))
-    return {account: _margin(holdings, frame) for account, holdings in held.items()}
-
-
-def _margin(holdings: list, frame: Frame) -> Decimal | None:
-    try:
-        return margins.requirement(holdings, frame)
-    except margins.NoMargin:
-        return None
-

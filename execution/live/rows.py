@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from math import isnan
 from typing import Any
 
 import numpy as np
 
-from execution.live.valuation import GREEKS, NO_FORWARD, NOT_QUOTED, Book, Totals, Values
+from execution.live.valuation import GREEKS, NO_FORWARD, NOT_QUOTED, Book, Line, Totals, Values
 from market.kernel import calendar, contracts
 from market.kernel.clock import IST, ist_day
 from market.kernel.frame import Frame
@@ -39,9 +40,8 @@ REASONS = {
 def positions(book: Book, values: Values, *, silent: bool) -> Channels:
     """`positions` of each owner and `positions:<basket>`; `silent`: no frame comes, all is stale."""
     channels: Channels = defaultdict(dict)
-    for n, line in enumerate(book.lines):
-        row = _position(book, values, n)
-        row["stale"] = row["stale"] or (silent and line.quantity != 0)
+    moving = _moving(book, values, silent=silent)
+    for line, row in zip(book.lines, moving, strict=True):
         owner, key = str(line.scope.owner), f"p{line.id}"
         channels[owner, "positions"][key] = row
         channels[owner, f"positions:{line.scope.basket}"][key] = row
@@ -54,8 +54,8 @@ def summary(book: Book, sums: Totals, margins: Mapping[int, Decimal | None]) -> 
     accounts: dict[int, set[int]] = defaultdict(set)
     for line in book.lines:
         accounts[line.scope.owner].add(line.scope.account)
-    for n, (owner, key) in enumerate(book.groups):
-        channels[str(owner), "summary"][key] = _total(sums, n)
+    for (owner, key), row in zip(book.groups, _sums(sums), strict=True):
+        channels[str(owner), "summary"][key] = row
     for owner, ids in accounts.items():
         rows = channels[str(owner), "summary"]
         known = {account: margins.get(account) for account in ids}
@@ -96,53 +96,76 @@ def session(underlying: str, now: datetime) -> Row:
     return {"state": "open" if today.is_open(now) else "not open", "closes": _time(today.close)}
 
 
-def _position(book: Book, values: Values, n: int) -> Row:
-    line = book.lines[n]
-    symbol = book.symbol[n]
-    priced = bool(values.priced[n])
-    return {
-        "symbol": book.symbols[symbol],
-        "quantity": line.quantity,
-        "lots": line.quantity // line.lot_size if line.quantity >= 0 else -(-line.quantity // line.lot_size),
-        "average": f"{line.average_price:.2f}",
-        "ltp": _price(values.ltp[n]),
-        "mark": _price(values.mark[n]),
-        "mark_is_ltp": bool(values.from_ltp[n]),
-        "pnl": _paise(values.gross[n]) if priced else None,
-        "day_pnl": _paise(values.day[n]) if priced and values.day_known[n] else None,
-        "realised": _paise(book.realised[n]),
-        "charges": _paise(book.charges[n]),
-        **{name: _greek(values.greeks[name][n], name) for name in GREEKS},
-        "iv": None if np.isnan(values.iv[n]) else round(float(values.iv[n]), 4),
-        "iv_note": REASONS[int(values.flag[n])] if line.quantity else "",
-        "stale": bool(values.stale[n]),
-        "asof": _time(values.asof[symbol]),
+def _moving(book: Book, values: Values, *, silent: bool) -> list[Row]:
+    """A row a line. Built by column: this runs for every position at every frame."""
+    times = [_time(at) for at in values.asof]
+    priced = values.priced
+    stale = values.stale | (silent & (book.quantity != 0))
+    columns = {
+        "symbol": [book.symbols[n] for n in book.symbol.tolist()],
+        "quantity": book.quantity.tolist(),
+        "lots": [_lots(line) for line in book.lines],
+        "average": [f"{line.average_price:.2f}" for line in book.lines],
+        "ltp": _prices(values.ltp),
+        "mark": _prices(values.mark),
+        "mark_is_ltp": values.from_ltp.tolist(),
+        "pnl": _paise(values.gross, priced),
+        "day_pnl": _paise(values.day, priced & values.day_known),
+        "realised": _paise(book.realised),
+        "charges": _paise(book.charges),
+        **{name: _floats(values.greeks[name], DIGITS[name]) for name in GREEKS},
+        "iv": _floats(values.iv, 4),
+        "iv_note": [
+            REASONS[flag] if held else ""
+            for flag, held in zip(values.flag.tolist(), book.quantity.tolist(), strict=True)
+        ],
+        "stale": stale.tolist(),
+        "asof": [times[n] for n in book.symbol.tolist()],
     }
+    return _rows(columns)
 
 
-def _total(sums: Totals, n: int) -> Row:
-    return {
-        "pnl": _paise(sums.gross[n]),
-        "day_pnl": None if sums.day_unknown[n] else _paise(sums.day[n]),
-        "charges": _paise(sums.charges[n]),
-        "net": _paise(sums.gross[n] - sums.charges[n]),
-        **{name: _greek(sums.greeks[name][n], name) for name in GREEKS},
-        "unpriced": int(sums.unpriced[n]),
-        "without_greeks": int(sums.without_greeks[n]),
+def _sums(sums: Totals) -> list[Row]:
+    columns = {
+        "pnl": _paise(sums.gross),
+        "day_pnl": _paise(sums.day, sums.day_unknown == 0),
+        "charges": _paise(sums.charges),
+        "net": _paise(sums.gross - sums.charges),
+        **{name: _floats(sums.greeks[name], DIGITS[name]) for name in GREEKS},
+        "unpriced": sums.unpriced.tolist(),
+        "without_greeks": sums.without_greeks.tolist(),
     }
+    return _rows(columns)
 
 
-def _paise(value: np.int64) -> str:
-    whole, rest = divmod(abs(int(value)), 100)
-    return f"{'-' if value < 0 else ''}{whole}.{rest:02d}"
+def _rows(columns: dict[str, list[Any]]) -> list[Row]:
+    names = tuple(columns)
+    return [dict(zip(names, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
 
-def _price(value: float) -> str | None:
-    return None if np.isnan(value) else f"{value:.2f}"
+def _lots(line: Line) -> int:
+    lots = abs(line.quantity) // line.lot_size
+    return lots if line.quantity >= 0 else -lots
 
 
-def _greek(value: float, name: str) -> float | None:
-    return None if np.isnan(value) else round(float(value), DIGITS[name])
+def _paise(values: np.ndarray, known: np.ndarray | None = None) -> list[str | None]:
+    if known is None:
+        return [_rupees(value) for value in values.tolist()]
+    pairs = zip(values.tolist(), known.tolist(), strict=True)
+    return [_rupees(value) if is_known else None for value, is_known in pairs]
+
+
+def _rupees(paise: int) -> str:
+    whole, rest = divmod(abs(paise), 100)
+    return f"{'-' if paise < 0 else ''}{whole}.{rest:02d}"
+
+
+def _prices(values: np.ndarray) -> list[str | None]:
+    return [None if isnan(value) else f"{value:.2f}" for value in values.tolist()]
+
+
+def _floats(values: np.ndarray, digits: int) -> list[float | None]:
+    return [None if isnan(value) else round(value, digits) for value in values.tolist()]
 
 
 def _time(at: datetime | None) -> str | None:

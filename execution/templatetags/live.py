@@ -27,8 +27,8 @@ def live(path: str, *rest: Any) -> SafeString:
 
 def shown(value: Any, kind: str) -> str:
     """The text of a value, as static/js/money.js shows it."""
-    if kind == "greek":
-        return greek(value)
+    if kind in ("greek", "gamma"):
+        return greek(value, 4 if kind == "gamma" else 2)
     amount = _amount(value)
     if kind == "pnl":
         return signed(amount)

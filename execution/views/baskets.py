@@ -168,7 +168,7 @@ def _held(row: Any) -> Effective:
     return Effective(state=row.state, scope=row.scope, reason=row.reason)
 
 
-def _basket_row(  # noqa: PLR0913 - keyword only but the first three
+def _basket_row(
     user: User,
     basket: Any,
     pairs: list[StrategyBrokerAllocation],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -16,7 +17,7 @@ from market.catalogue.payoff import Payoff as Result
 from market.catalogue.payoff import Priced, Wanted, payoff_of
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.clock import ist_day
-from market.kernel.contracts import UNDERLYINGS, Contract
+from market.kernel.contracts import UNDERLYINGS, Contract, expiries
 from market.kernel.frame import Frame
 from market.kernel.money import rupees
 from users.api.fields import Lots, Price
@@ -50,7 +51,7 @@ class PayoffLegBody(StrictSerializer):
 
 class PayoffBody(StrictSerializer):
     underlying = serializers.ChoiceField(choices=UNDERLYINGS)
-    legs = PayoffLegBody(many=True, allow_empty=False, max_length=MOST_LEGS)
+    legs = PayoffLegBody(many=True, allow_empty=False, max_length=MOST_LEGS)  # type: ignore[call-arg] # many=True takes it
 
 
 class Payoff(APIView):
@@ -87,14 +88,22 @@ def _wanted(frame: Frame, underlying: str, leg: dict[str, Any], index: int) -> W
             fix="Options have a strike above 0; futures have none.",
             field=f"legs/{index}/strike",
         ) from error
-    try:
-        quantity = leg["lots"] * contract.lot_size
-    except OutsideCoverage as error:
-        raise _bad_expiry(index, str(error)) from error
     if contract.expiry < ist_day(frame.now):
         raise _bad_expiry(index, f"{contract.symbol} has expired.")
+    if contract.expiry not in _listed(frame, underlying):
+        raise _bad_expiry(index, f"No {underlying} contract expires on {contract.expiry}.")
+    quantity = leg["lots"] * contract.lot_size
     price = None if leg["price"] is None else float(leg["price"])
     return Wanted(contract, 1 if leg["side"] == "BUY" else -1, quantity, price)
+
+
+def _listed(frame: Frame, underlying: str) -> set[date]:
+    """The expiries of the running market, and those that the dated facts list."""
+    played = {expiry for name, expiry in frame.forwards if name == underlying}
+    try:
+        return played | {each.day for each in expiries(underlying, ist_day(frame.now))}
+    except OutsideCoverage:
+        return played
 
 
 def _bad_expiry(index: int, words: str) -> Refused:

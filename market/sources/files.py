@@ -127,14 +127,15 @@ class _LtpReader:
         found = self.found
         day = None
         try:
-            stamp, *key, ltp, session = _fields(line)
+            stamp, underlying, expiry, strike, option_type, ltp, session = _fields(line)
+            key = (underlying, expiry, strike, option_type)
             at, day = self._stamps.get(stamp) or self._stamp(stamp)
             self.day = day
             found.rows[day] = found.rows.get(day, 0) + 1
             if session != REGULAR:
                 self._flag(day, session or "(no session flag)")
                 return
-            symbol = self._symbols.get(tuple(key)) or self._symbol(*key)  # type: ignore[call-overload]
+            symbol = self._symbols.get(key) or self._symbol(*key)
             price = self._prices.get(ltp) or self._price(ltp)
             self._keep(at, day, symbol, price)
         except (ValueError, LookupError) as error:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from market.kernel import calendar
+from market.kernel.calendar import OutsideCoverage
 from market.kernel.clock import ist_day
 from market.kernel.contracts import exchange_of
 from market.kernel.frame import Frame
@@ -62,7 +63,10 @@ class Simulated:
 
     def next_frame(self, after: datetime | None, *, n: int, speed: int) -> Frame | None:
         step = market_step(speed)
-        now = self._world.next_moment(after, timedelta(seconds=step))
+        try:
+            now = self._world.next_moment(after, timedelta(seconds=step))
+        except OutsideCoverage:  # the dated facts end, and so does the world: nothing is guessed
+            return None
         return self._world.frame_at(now, timeline=self._key, n=n, cadence=step)
 
     def wait(self, after: datetime | None, frame: Frame, *, speed: int) -> float:

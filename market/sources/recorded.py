@@ -211,9 +211,9 @@ def _forwards(
     found, notes = {}, []
     for key in sorted(series):
         both = [(float(k), p) for k, p in sorted(series[key].items()) if len(p) == 2]
-        strikes = [strike for strike, _ in both]
+        ladder = [strike for strike, _ in both]
         calls, puts = ([prices[side] for _, prices in both] for side in ("CE", "PE"))
-        forward = parity_forward(strikes, calls, puts, _discount(sample[key], now))
+        forward = parity_forward(ladder, calls, puts, _discount(sample[key], now))
         if forward is None:
             notes.append(f"{key[0]} {key[1]}: no forward, fewer than 3 strikes with both sides")
         else:

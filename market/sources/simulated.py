@@ -182,7 +182,7 @@ class Day:
             map(_option_price, bids.tolist()), map(_option_price, asks.tolist()),
             map(_option_price, last.tolist()), shown.tolist(), lots[1].tolist(), repeat(now),
         )  # fmt: skip
-        return dict(zip(self._symbols, map(Quote, *columns), strict=True))  # type: ignore[arg-type]
+        return dict(zip(self._symbols, map(Quote, *columns), strict=True))
 
     def _prices(self, series: _Series, forward: float, now: datetime, second: int) -> np.ndarray:
         t = pricing.year_fraction(now, series.settles)
@@ -235,7 +235,7 @@ def _all_series(path: DayPath) -> Iterator[_Series]:
 def _options(series: list[_Series]) -> list[Contract]:
     """The options in the order of the blocks: calls by strike, then puts by strike."""
     return [
-        Contract(each.underlying, each.expiry, option_type, number * strike_step(each.underlying))  # type: ignore[arg-type]
+        Contract(each.underlying, each.expiry, option_type, number * strike_step(each.underlying))
         for each in series
         for option_type in ("CE", "PE")
         for number in each.numbers

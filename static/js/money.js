@@ -35,14 +35,14 @@ export function direction(value) {
   return text.startsWith("-") ? "down" : "up";
 }
 
-/** A Greek or other float with a true minus sign. */
+/** A Greek or other float, in groups and with a true minus sign. */
 export function figure(value, places = 2) {
   const number = Number(value);
   if (value === null || value === "" || !Number.isFinite(number)) return "\u2013";
-  return number.toFixed(places).replace("-", MINUS);
+  return rupees(number.toFixed(places), { places });
 }
 
-/** What a live cell shows for a value, by its data-format: pnl, rupees, rupees0, quantity, greek. */
+/** What a live cell shows for a value, by its data-format: pnl, rupees, rupees0, quantity, greek, gamma. */
 export function shown(value, format) {
   if (value === null || value === undefined) return "\u2013";
   if (format === "pnl") return rupees(value, { sign: true });
@@ -50,5 +50,6 @@ export function shown(value, format) {
   if (format === "rupees0") return rupees(value, { places: 0 });
   if (format === "quantity") return rupees(value, { places: 0, sign: true });
   if (format === "greek") return figure(value, 2);
+  if (format === "gamma") return figure(value, 4);
   return String(value);
 }

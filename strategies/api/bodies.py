@@ -246,5 +246,6 @@ def as_terms(data: dict[str, Any], base: Terms | None = None) -> Terms:
         values["legs"] = tuple(
             LegRule(number=number, **leg) for number, leg in enumerate(data["legs"], start=1)
         )
-    values["weekdays"] = tuple(values.get("weekdays", Terms.weekdays))
+    if "weekdays" in data:
+        values["weekdays"] = tuple(data["weekdays"])
     return Terms(**values)

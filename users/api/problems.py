@@ -108,7 +108,20 @@ def handler(exc: Exception, context: dict[str, Any]) -> Response:
     else:
         body, headers = _known(_as_drf(exc), context)
     body = {**body, "request_id": structlog.contextvars.get_contextvars().get("request_id")}
-    return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
+    return Response(
+        _printable(body), status=body["status"], headers=headers, content_type=CONTENT_TYPE
+    )
+
+
+def _printable(value: Any) -> Any:
+    """Half a surrogate pair in the caller's text must not break the answer about it."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {name: _printable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_printable(inner) for inner in value]
+    return value
 
 
 def _body(

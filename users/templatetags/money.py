@@ -68,8 +68,10 @@ def units(value: int | None) -> str:
 
 @register.filter
 def greek(value: float | None, places: int = 2) -> str:
-    """A Greek with a true minus sign."""
-    return NOTHING if value is None or value == "" else f"{float(value):.{places}f}".replace("-", MINUS)
+    """A Greek in groups, with a true minus sign."""
+    if value is None or value == "":
+        return NOTHING
+    return grouped(Decimal(f"{float(value):.{places}f}"), places=places)
 
 
 @register.filter
@@ -97,6 +99,12 @@ def day(value: datetime | date | None) -> str:
         return NOTHING
     local = value.astimezone(IST) if isinstance(value, datetime) else value
     return f"{local:%a} {local.day} {local:%b %Y}"
+
+
+@register.filter
+def short_day(value: datetime | None) -> str:
+    """4 Aug, in India."""
+    return NOTHING if value is None else f"{(local := value.astimezone(IST)).day} {local:%b}"
 
 
 @register.filter

@@ -11,7 +11,7 @@ import pytest
 from brokers.adapters.plain import PlainWire, open_client
 from brokers.simulator.faults import KINDS
 from brokers.types import Ack, BrokerStatus, Funds, NeverSent, ReadFailed, Rejected, Side, Unknown
-from tests.unit.brokers.desk import CALL, LOT, frame, quote
+from tests.unit.brokers.desk import CALL, LOT, Desk, frame, quote
 
 D = Decimal
 PLACED_BUT_UNANSWERED = [
@@ -212,8 +212,6 @@ def test_a_server_that_takes_the_bytes_and_dies_leaves_the_order_unknown():
         threading.Thread(target=accept_and_die, daemon=True).start()
         wire = PlainWire(open_client(url), token="t")
 
-        from tests.unit.brokers.desk import Desk
-
         assert isinstance(wire.place(Desk().order()), Unknown)
 
 
@@ -250,13 +248,14 @@ def test_every_request_of_a_wire_reuses_one_connection(served):
     for _ in range(5):
         served.wire.orders()
 
-    [transport] = [served.client._transport]
-    assert len(transport._pool.connections) == 1
+    assert len(served.client._transport._pool.connections) == 1
 
 
 def test_the_client_asks_no_proxy_of_the_environment(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
-    client = open_client("http://simulator.test", transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+    client = open_client(
+        "http://simulator.test", transport=httpx.MockTransport(lambda _: httpx.Response(200))
+    )
 
     assert client.trust_env is False

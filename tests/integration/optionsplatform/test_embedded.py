@@ -106,8 +106,8 @@ def test_a_port_that_was_taken_meanwhile_is_given_up(services, data_dir):
 
 
 def test_a_stranger_without_the_password_gets_in_nowhere(services):
+    url = services.valkey.url()
     with pytest.raises(redis.AuthenticationError):
-        url = services.valkey.url()
         redis.Redis.from_url("redis://" + url.rpartition("@")[2]).ping()
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect("postgres://postgres@" + services.postgres.url().rpartition("@")[2])
@@ -187,16 +187,17 @@ def test_a_copied_private_folder_does_not_share_the_database(as_root, private_di
 def test_programs_in_a_private_folder_are_copied_to_where_nobody_can_run_them(
     as_root, private_dir, monkeypatch
 ):
-    hidden = private_dir.parent / "wheel" / "bin"
-    shutil.copytree(runtime.programs().parent, hidden.parent, symlinks=True)
-    monkeypatch.setattr(runtime, "programs", lambda: hidden)
+    wheel, hidden = runtime.programs().parents[1], private_dir.parent / "hidden"
+    shutil.copytree(wheel / "pginstall18", hidden / wheel.name / "pginstall18", symlinks=True)
+    shutil.copytree(f"{wheel}.libs", hidden / f"{wheel.name}.libs")
+    monkeypatch.setattr(runtime, "programs", lambda: hidden / wheel.name / "pginstall18" / "bin")
 
     services = Services(private_dir, durable=False)
 
     assert services.start() is False
-    assert services.runtime.postgres_programs == services.runtime.folder / "programs/postgres/bin"
+    assert services.runtime.postgres_programs.is_relative_to(services.runtime.folder)
     services.stop()
-    shutil.rmtree(hidden.parent)
+    shutil.rmtree(hidden)
 
 
 def test_free_ports_differ_from_those_in_use():

@@ -66,3 +66,10 @@ def test_the_admin_makes_and_closes_users_but_never_deletes_or_promotes_for_oper
     assert client.get(f"{ADMIN}users/user/{new.pk}/delete/").status_code == 403
     denied = client.post(f"{ADMIN}users/user/{root.pk}/change/", {"email": "mine@example.com"})
     assert denied.status_code == 403
+
+
+def test_only_the_admin_may_run_the_scripts_that_draw_it(client, db):
+    client.force_login(User.objects.create_superuser("root@example.com", PASSWORD))
+
+    assert "'unsafe-eval'" in client.get(ADMIN)["Content-Security-Policy"]
+    assert "unsafe" not in client.get("/accounts/email/")["Content-Security-Policy"]

@@ -53,6 +53,37 @@ def test_a_bad_key_is_refused_with_its_field_and_nothing_is_saved(api, changes, 
     assert not ApiKey.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"\\ud800": 1}',
+        '{"scope": "\\ud800"}',
+        '{"name": "\\ud800"}',
+        '{"name": "\\u0000"}',
+        "[]",
+        "null",
+        "5",
+    ],
+)
+def test_strange_but_valid_json_is_a_422_problem(api, body):
+    answer = api.post(KEYS, body, content_type="application/json")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+@pytest.mark.parametrize("body", ["", "{", '{"name": NaN}', b"\xff"])
+def test_what_is_no_json_is_refused(api, body):
+    answer = api.post(KEYS, body, content_type="application/json")
+
+    assert answer.status_code in (400, 422)
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_another_format_is_refused(api):
+    assert api.post(KEYS, "a=1", content_type="text/plain").json()["status"] == 415
+    assert api.get(KEYS, HTTP_ACCEPT="text/csv").json()["status"] == 406
+
+
 def test_keys_cannot_manage_keys(key_api):
     answer = key_api("trade").get(KEYS)
 

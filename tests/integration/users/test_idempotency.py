@@ -28,9 +28,10 @@ def _tell(request):
         dedupe_key=str(n),
         now=NOW,
     )
-    if request.data.get("refuse"):
+    body = request.data if isinstance(request.data, dict) else {}
+    if body.get("refuse"):
         raise Refused("no", "No.", fix="Do not.")
-    if request.data.get("wait"):
+    if body.get("wait"):
         started.set()
         assert proceed.wait(10)
     return Response({"id": notice.pk}, status=201, headers={"ETag": '"1"'})
@@ -75,6 +76,17 @@ def test_the_same_key_for_another_act_is_refused(api, body, to):
 
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
     assert Notice.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "body", ['{"n": 1180591620717411303424}', '{"n": "\\ud800"}', "[1]", "null"]
+)
+def test_any_json_can_be_the_body(api, body):
+    answer = api.post(
+        "/tell", body, content_type="application/json", headers={"Idempotency-Key": "k"}
+    )
+
+    assert answer.status_code in (201, 422)
 
 
 def test_two_users_may_use_the_same_key(api, stranger):

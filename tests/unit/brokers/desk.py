@@ -28,10 +28,17 @@ MORNING = datetime(2026, 8, 5, 9, 20, tzinfo=IST)
 WALL = datetime(2026, 8, 5, 4, 0, tzinfo=UTC)
 
 
-def quote(bid: str | None, ask: str | None, *, size: int = 10 * LOT, ltp: str | None = None) -> Quote:
+def quote(
+    bid: str | None, ask: str | None, *, size: int = 10 * LOT, ltp: str | None = None
+) -> Quote:
     last = ltp or bid or ask or "100"
     return Quote(
-        Decimal(bid) if bid else None, Decimal(ask) if ask else None, Decimal(last), size, size, MORNING
+        Decimal(bid) if bid else None,
+        Decimal(ask) if ask else None,
+        Decimal(last),
+        size,
+        size,
+        MORNING,
     )
 
 
@@ -59,10 +66,20 @@ def frame(n: int = 1, *, now: datetime = MORNING, timeline: str = TIMELINE, **qu
 class Desk:
     """Simulator, its operator's routes, and one account's adapter over the in-process transport."""
 
-    def __init__(self, *, capital: str = "1000000", latency: float = 0, path: str = ":memory:") -> None:
+    def __init__(
+        self,
+        *,
+        capital: str = "1000000",
+        latency: float = 0,
+        path: str = ":memory:",
+        rate: int | None = None,
+    ) -> None:
         self.wall = WALL
         self.simulator = Simulator(
-            Ledger(path), token=OPERATOR, latency=timedelta(seconds=latency)
+            Ledger(path),
+            token=OPERATOR,
+            latency=timedelta(seconds=latency),
+            orders_per_second=rate,
         )
         self.transport = Transport(self.simulator, lambda: self.wall)
         self.client = open_client("http://simulator.test", transport=self.transport)
@@ -72,7 +89,12 @@ class Desk:
     def login(self, account: str, *, capital: str = "1000000") -> PlainWire:
         token = f"token-{account}"
         self.admin(
-            "POST", "/admin/accounts", account=account, broker="zerodha", capital=capital, token=token
+            "POST",
+            "/admin/accounts",
+            account=account,
+            broker="zerodha",
+            capital=capital,
+            token=token,
         )
         return PlainWire(self.client, token=token)
 
@@ -81,7 +103,13 @@ class Desk:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def ask(self, method: str, path: str, body: bytes = b"", token: str = "token-ZD1") -> httpx.Response:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        token: str = "token-ZD1",  # noqa: S107 - a test's
+    ) -> httpx.Response:
         headers = {"authorization": f"Bearer {token}"}
         return self.client.request(method, path, content=body, headers=headers)
 

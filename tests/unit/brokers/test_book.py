@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.simulator.ledger import Ledger
+from brokers.simulator.ledger import Ledger, WrongLedger
 from brokers.simulator.simulator import Simulator
 from brokers.types import (
     Ack,
@@ -17,6 +17,7 @@ from brokers.types import (
     Product,
     Rejected,
     Side,
+    Unknown,
 )
 from market.kernel.clock import IST
 from tests.unit.brokers.desk import (
@@ -386,3 +387,25 @@ def test_the_simulator_needs_its_own_token_for_a_login():
     answer = simulator.handle("POST", "/admin/accounts", {"authorization": "Bearer x"}, b"{}", WALL)
 
     assert answer.status == 401
+
+
+def test_more_orders_in_a_second_than_allowed_are_turned_away_without_an_effect():
+    desk = open_desk(rate=2)
+
+    answers = [desk.wire.place(desk.order(price=D("99"))) for _ in range(3)]
+    desk.pass_time(1)
+    answers.append(desk.wire.cancel("O000001"))
+
+    assert [type(a) for a in answers] == [Ack, Ack, Unknown, Ack]
+    assert len(desk.wire.orders()) == 2
+    assert isinstance(desk.login("AN1").place(desk.order()), Ack)
+
+
+def test_a_ledger_of_another_format_is_refused_in_words_instead_of_misread(tmp_path):
+    path = str(tmp_path / "ledger.db")
+    ledger = Ledger(path)
+    ledger.write("PRAGMA user_version=1")
+    ledger.close()
+
+    with pytest.raises(WrongLedger, match="ledger format 1"):
+        Ledger(path)

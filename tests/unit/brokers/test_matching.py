@@ -24,7 +24,9 @@ sides = st.sampled_from(["BUY", "SELL"])
         ("SELL", "100.05", "100.00", None),
     ],
 )
-def test_an_order_fills_at_the_offered_price_when_its_limit_allows_it(side, limit, offered, expected):
+def test_an_order_fills_at_the_offered_price_when_its_limit_allows_it(
+    side, limit, offered, expected
+):
     offer = Offer(Decimal(offered), 650)
 
     assert match(side, Decimal(limit), 130, offer, LOT) == expected
@@ -63,7 +65,9 @@ def test_the_better_price_goes_first_and_then_the_earlier_order():
     lots=st.integers(1, 30),
     displayed=st.integers(0, 5000),
 )
-def test_no_fill_is_beyond_the_limit_the_order_or_the_display(side, limit, offered, lots, displayed):
+def test_no_fill_is_beyond_the_limit_the_order_or_the_display(
+    side, limit, offered, lots, displayed
+):
     found = match(side, limit, lots * LOT, Offer(offered, displayed), LOT)
 
     if found is None:

@@ -177,7 +177,13 @@ def test_an_order_before_any_frame_has_no_usable_answer():
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b"not json", b'{"client_ref": 5}', b'{"client_ref": "A", "symbol": "X", "side": "buy"}'],
+    [
+        b"",
+        b"[]",
+        b"not json",
+        b'{"client_ref": 5}',
+        b'{"client_ref": "A", "symbol": "X", "side": "buy"}',
+    ],
 )
 def test_a_malformed_order_is_refused_with_words(body):
     response = open_desk().ask("POST", "/orders", body)

@@ -2,7 +2,14 @@ from datetime import date
 
 import pytest
 
-from strategies.rules import Schedule, Unresolvable, expiry_of, is_due_day, nearest_rule, next_expiry
+from strategies.rules import (
+    Schedule,
+    Unresolvable,
+    expiry_of,
+    is_due_day,
+    nearest_rule,
+    next_expiry,
+)
 from tests.unit.strategies.frames import make_leg
 
 

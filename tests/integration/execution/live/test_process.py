@@ -6,12 +6,17 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from execution.live.events import book_changed
+from execution.live.events import announcements, book_changed
 from execution.live.feed import state_key
 from execution.live.process import LiveProcess
 from market import quotes
 from tests.factories import UserFactory
-from tests.integration.execution.live.rows_in_db import TODAY, make_pair, make_position, make_timeline
+from tests.integration.execution.live.rows_in_db import (
+    TODAY,
+    make_pair,
+    make_position,
+    make_timeline,
+)
 from tests.unit.execution.live.worlds import CALL, NOW, PUT, frame, quote
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +69,7 @@ def announced(pubsub):
     messages = []
     while (message := pubsub.get_message(timeout=0.1)) is not None:
         if message["type"] == "message":
-            messages.append(orjson.loads(message["data"]))
+            messages += orjson.loads(message["data"])
     return messages
 
 
@@ -109,7 +114,7 @@ def test_a_frame_announces_only_what_changed_and_follows_on(user, valkey, proces
     process.start()
     meta, _ = state(valkey, user.pk, "positions")
     pubsub = valkey.pubsub()
-    pubsub.subscribe(f"live:{user.pk}")
+    pubsub.subscribe(announcements(user.pk))
     step(process, clock)
     announced(pubsub)
     publish(2, {CALL: quote("70.90", "71.10", "71.00")})

@@ -1,0 +1,82 @@
+"""Filters of the lists, and the confirmation of a risk verb."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django import forms
+from django.db.models import Model, QuerySet
+
+from baskets.selectors import visible_baskets
+from brokers.selectors import open_accounts_of
+from execution.models import StrategyExecution
+from execution.states import OrderState
+from users.forms import DeskForm
+from users.models import User
+
+Row = TypeVar("Row", bound=Model)
+
+
+class Filter(DeskForm):
+    """What a list is narrowed to; anything unknown narrows nothing."""
+
+    lookups: dict[str, str] = {}
+
+    def __init__(self, data: Any, *, user: User) -> None:
+        super().__init__(data)
+        accounts = [(a.pk, a.label) for a in open_accounts_of(user).order_by("pk")]
+        baskets = [(b.pk, b.name) for b in visible_baskets(user).order_by("name")]
+        self.fields["account"].choices = [("", "All"), *accounts]
+        self.fields["basket"].choices = [("", "All"), *baskets]
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+    @property
+    def in_use(self) -> bool:
+        return bool(self.chosen)
+
+    @property
+    def query(self) -> str:
+        return "&".join(f"{name}={value}" for name, value in self.chosen.items())
+
+    def narrowed(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        return rows.filter(**{self.lookups[name]: value for name, value in self.chosen.items()})
+
+
+class RunFilter(Filter):
+    status = forms.ChoiceField(
+        label="Result", required=False, choices=[("", "All"), *StrategyExecution.Status.choices]
+    )
+    basket = forms.ChoiceField(label="Basket", required=False)
+    account = forms.ChoiceField(label="Account", required=False)
+    lookups = {
+        "status": "status",
+        "basket": "allocation__strategy__basket",
+        "account": "allocation__broker_account",
+    }
+
+
+class OrderFilter(Filter):
+    status = forms.ChoiceField(
+        label="State", required=False,
+        choices=[("", "All"), *((s.value, s.value.replace("_", " ").capitalize()) for s in OrderState)],
+    )  # fmt: skip
+    basket = forms.ChoiceField(label="Basket", required=False)
+    account = forms.ChoiceField(label="Account", required=False)
+    lookups = {
+        "status": "status",
+        "basket": "allocation__strategy__basket",
+        "account": "broker_account",
+    }
+
+
+class ScopeForm(DeskForm):
+    """Which scope a risk verb is about."""
+
+    scope = forms.ChoiceField(
+        choices=[(s, s) for s in ("user", "account", "basket", "strategy", "pair")]
+    )
+    target = forms.IntegerField(required=False)

@@ -1,0 +1,42 @@
+"""`manage.py run_streams`: brokers' order updates into the engine."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+import structlog
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError, close_old_connections
+from redis import RedisError
+
+from execution.running import heartbeat
+from execution.streams import Streams
+from execution.tasks import enqueue
+from market.models import Timeline
+
+log = structlog.get_logger(__name__)
+STEP_SECONDS = 1.0
+
+
+class Command(BaseCommand):
+    help = "Listens to the brokers' order updates and hands them to the engine."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        streams = Streams(enqueue, stop)
+        while not stop.is_set():
+            try:
+                streams.step()
+                heartbeat("streams")
+            except Timeline.DoesNotExist as error:
+                raise CommandError(str(error)) from error
+            except (RedisError, OperationalError, InterfaceError) as error:
+                log.warning("streams_interrupted", error=str(error))
+            finally:
+                close_old_connections()
+            stop.wait(STEP_SECONDS)
+        streams.join()

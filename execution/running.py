@@ -1,0 +1,45 @@
+"""The running desk: the active world at its last published frame, with real wires and a live feed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from brokers.registry import adapter_for
+from execution.engine.desk import Desk
+from execution.live import events
+from market import quotes
+from market.selectors import active_timeline
+
+
+class LiveFeed:
+    """Tells the live feed of what has been committed."""
+
+    def book_changed(self, timeline_key: str) -> None:
+        events.book_changed(timeline_key)
+
+    def event(self, owner_id: int, channel: str, payload: dict[str, Any]) -> None:
+        events.publish_event(owner_id, channel, payload)
+
+
+def desk_now() -> Desk | None:
+    """The desk at the last published frame; None while the market gives no fresh one."""
+    timeline = active_timeline()
+    frame = quotes.latest(timeline.key)
+    if frame is None:
+        return None
+    return Desk(
+        timeline=timeline,
+        frame=frame,
+        wall=timezone.now(),
+        adapter_for=adapter_for,
+        feed=LiveFeed(),
+        tag_key=settings.SECRET_KEY.encode(),
+    )
+
+
+def heartbeat(process: str) -> None:
+    """Say that the process is alive, for ten seconds."""
+    quotes.connection().set(f"heartbeat:{process}", timezone.now().isoformat(), ex=10)

@@ -1,0 +1,101 @@
+"""Brokers' order updates: pushed events as they come, and the books every few seconds besides.
+Both go through the engine's one applier, so a lost or repeated push changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+from django.db import OperationalError, close_old_connections
+
+from brokers.models import BrokerAccount
+from brokers.registry import adapter_for
+from brokers.types import BrokerEvent, BrokerOrder, BrokerTrade, ReadFailed
+from execution.engine.apply import apply_books
+from execution.engine.desk import Work, WorkKind
+from execution.models import Order
+from execution.running import desk_now
+from execution.states import AT_BROKER
+from market.models import Timeline
+from market.selectors import active_timeline
+
+log = structlog.get_logger(__name__)
+PUSH_WAIT = 5.0
+POLL_SECONDS = 3.0
+RETRY_SECONDS = 1.0
+
+Enqueue = Callable[[list[Work]], None]
+
+
+class Streams:
+    """One listening thread for each account that trades in the active world."""
+
+    def __init__(self, enqueue: Enqueue, stop: threading.Event) -> None:
+        self._enqueue = enqueue
+        self._stop = stop
+        self._listening: dict[int, threading.Thread] = {}
+        self._polled = 0.0
+
+    def step(self) -> None:
+        """Listen to accounts that are new, and poll those with orders at the broker."""
+        timeline = active_timeline()
+        for account in _trading_accounts(timeline):
+            thread = self._listening.get(account.pk)
+            if thread is None or not thread.is_alive():
+                self._listening[account.pk] = self._listen(account)
+        if time.monotonic() - self._polled >= POLL_SECONDS:
+            self._polled = time.monotonic()
+            self._enqueue([Work(WorkKind.SYNC, pk) for pk in _with_orders(timeline)])
+
+    def join(self) -> None:
+        for thread in self._listening.values():
+            thread.join(timeout=PUSH_WAIT + 2)
+
+    def _listen(self, account: BrokerAccount) -> threading.Thread:
+        thread = threading.Thread(target=self._follow, args=(account,), daemon=True)
+        thread.start()
+        return thread
+
+    def _follow(self, account: BrokerAccount) -> None:
+        """Apply pushed events until told to stop; the first page says where the stream stands."""
+        last = 0
+        while not self._stop.is_set():
+            try:
+                page = adapter_for(account).events(last, PUSH_WAIT if last else 0.0)
+                self._apply(account, page.events)
+                last = page.last
+            except (ReadFailed, OperationalError) as error:
+                log.warning("stream_interrupted", account=account.pk, error=str(error))
+                self._stop.wait(RETRY_SECONDS)
+            finally:
+                close_old_connections()
+
+    def _apply(self, account: BrokerAccount, events: tuple[BrokerEvent, ...]) -> None:
+        desk = desk_now() if events else None
+        if desk is None:
+            return
+        reports = [event.report for event in events if event.timeline == desk.timeline.key]
+        moved = apply_books(
+            account,
+            [report for report in reports if isinstance(report, BrokerOrder)],
+            [report for report in reports if isinstance(report, BrokerTrade)],
+            desk,
+            source="push",
+        )
+        self._enqueue([Work(WorkKind.ADVANCE, execution) for execution in sorted(moved)])
+
+
+def _trading_accounts(timeline: Timeline) -> list[BrokerAccount]:
+    """Connected accounts with a pair or with orders in this world."""
+    rows = BrokerAccount.objects.filter(archived_at=None, allocations__isnull=False)
+    if timeline.source != Timeline.Source.LIVE:
+        rows = rows.filter(mode=BrokerAccount.Mode.PAPER)
+    return list(rows.select_related("user").distinct().order_by("pk"))
+
+
+def _with_orders(timeline: Timeline) -> list[int]:
+    rows = Order.objects.filter(timeline=timeline, status__in=AT_BROKER)
+    return list(rows.order_by("broker_account_id").values_list("broker_account_id", flat=True).distinct())

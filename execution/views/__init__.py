@@ -1,0 +1,1 @@
+"""Pages that see everything that trades: the desk, baskets, executions, performance, risk."""

@@ -1,0 +1,124 @@
+"""What the marketplace offers."""
+
+from __future__ import annotations
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from marketplace import selectors
+from marketplace.models import Listing
+from users.api.fields import Money
+from users.api.lists import CursorPages
+from users.api.serializers import BIGGEST
+
+
+class TermsBody(serializers.Serializer):
+    monthly_fee = Money()
+    performance_rate = serializers.DecimalField(max_digits=5, decimal_places=4)
+    gst_registered = serializers.BooleanField()
+
+
+class OfferedStrategy(serializers.Serializer):
+    strategy_id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class OfferedVersion(serializers.Serializer):
+    number = serializers.IntegerField()
+    published_at = serializers.DateTimeField()
+    strategies = serializers.SerializerMethodField()
+
+    @extend_schema(responses=OfferedStrategy(many=True))
+    def get_strategies(self, version) -> list[dict[str, object]]:
+        return [{"strategy_id": row["strategy"], "name": row["name"]} for row in version.contents]
+
+
+class LimitBody(serializers.Serializer):
+    strategy_id = serializers.IntegerField()
+    max_lots = serializers.IntegerField()
+    max_day_loss = Money()
+    max_margin = Money()
+    max_open_positions = serializers.IntegerField()
+
+
+class ListingBody(serializers.ModelSerializer):
+    basket_id = serializers.IntegerField()
+    name = serializers.CharField(source="basket.name")
+    description = serializers.CharField(source="basket.description")
+    minimum_capital = Money()
+    subscribed = serializers.BooleanField()
+    version = serializers.SerializerMethodField()
+    terms = serializers.SerializerMethodField()
+    limits = LimitBody(many=True, help_text="The widest a subscriber's pair may have.")
+
+    class Meta:
+        model = Listing
+        fields = (
+            "id",
+            "basket_id",
+            "name",
+            "description",
+            "summary",
+            "risks",
+            "minimum_capital",
+            "status",
+            "subscribed",
+            "version",
+            "terms",
+            "limits",
+        )
+
+    def get_version(self, listing: Listing) -> OfferedVersion | None:
+        newest = listing.basket.offered
+        return OfferedVersion(newest[0]).data if newest else None
+
+    def get_terms(self, listing: Listing) -> TermsBody | None:
+        return TermsBody(listing.agreed[0]).data if listing.agreed else None
+
+
+class TrackBody(serializers.Serializer):
+    days = serializers.IntegerField()
+    net = Money(help_text="After charges, before fees.")
+    fees = Money()
+    peak_margin = Money()
+    return_on_margin = serializers.DecimalField(max_digits=12, decimal_places=4, allow_null=True)
+    max_drawdown = Money()
+    median_subscriber = serializers.DecimalField(max_digits=12, decimal_places=4, allow_null=True)
+
+
+class TrackRecordBody(serializers.Serializer):
+    live = TrackBody(allow_null=True)
+    paper = TrackBody(allow_null=True)
+
+
+class ListingDetail(ListingBody):
+    track_record = TrackRecordBody()
+
+    class Meta(ListingBody.Meta):
+        fields = (*ListingBody.Meta.fields, "track_record")
+
+
+class Listings(ListAPIView):
+    """Published baskets, newest first, and withdrawn ones that you still subscribe to."""
+
+    serializer_class = ListingBody
+    pagination_class = CursorPages
+
+    def get_queryset(self):
+        return selectors.listing_for(self.request.user)
+
+
+class OneListing(APIView):
+    """One listing with its track record: live days apart from paper days."""
+
+    @extend_schema(responses=ListingDetail)
+    def get(self, request: Request, listing_id: int) -> Response:
+        rows = selectors.listing_for(request.user)
+        listing = get_object_or_404(rows, pk=min(listing_id, BIGGEST))
+        listing.track_record = selectors.track_record(listing, viewer=request.user)
+        return Response(ListingDetail(listing).data)

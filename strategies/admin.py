@@ -1,0 +1,189 @@
+"""Curators' strategies: made from a preset, revised as a new version, never edited in place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldAdminTimeWidget,
+)
+
+from baskets.admin import BasketAdmin, CuratorAdmin, ReadOnlyCuratorAdmin, ReadOnlyInline, act, say
+from baskets.models import Basket
+from market.kernel.contracts import UNDERLYINGS
+from strategies import selectors, services
+from strategies.models import Leg, Strategy, StrategyVersion
+from strategies.presets import PRESETS
+from users.errors import Refused
+
+#: Terms a curator may set here; legs are changed by choosing the preset's offset and width anew.
+EDITED = ("entry_time", "exit_time", "take_profit", "stop_loss", "roll_time", "roll_days_before")
+
+
+class StrategyForm(forms.ModelForm):
+    """A preset's strategy with its times and exits; saving writes a version through the service."""
+
+    preset = forms.ChoiceField(
+        choices=[(key, preset.name) for key, preset in PRESETS.items()], widget=UnfoldAdminSelectWidget
+    )
+    underlying = forms.ChoiceField(
+        choices=[(name, name) for name in UNDERLYINGS], widget=UnfoldAdminSelectWidget
+    )
+    offset = forms.IntegerField(
+        min_value=1, max_value=50, required=False, widget=UnfoldAdminIntegerFieldWidget,
+        help_text="steps of the shorts from the money; empty: the preset's, or as it is",
+    )  # fmt: skip
+    width = forms.IntegerField(
+        min_value=1, max_value=50, required=False, widget=UnfoldAdminIntegerFieldWidget,
+        help_text="steps of the wings beyond the shorts; empty: the preset's, or as it is",
+    )  # fmt: skip
+    entry_time = forms.TimeField(required=False, widget=UnfoldAdminTimeWidget)
+    exit_time = forms.TimeField(required=False, widget=UnfoldAdminTimeWidget)
+    take_profit = forms.DecimalField(required=False, widget=UnfoldAdminDecimalFieldWidget)
+    stop_loss = forms.DecimalField(required=False, widget=UnfoldAdminDecimalFieldWidget)
+    roll_time = forms.TimeField(required=False, widget=UnfoldAdminTimeWidget)
+    roll_days_before = forms.IntegerField(
+        min_value=0, max_value=30, required=False, widget=UnfoldAdminIntegerFieldWidget
+    )
+
+    class Meta:
+        model = Strategy
+        fields = ("basket", "name", "preset", "underlying")
+        widgets = {"name": UnfoldAdminTextInputWidget, "basket": UnfoldAdminSelectWidget}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "basket" in self.fields:
+            self.fields["basket"].queryset = Basket.objects.filter(kind=Basket.Kind.ADMIN).exclude(
+                status=Basket.Status.ARCHIVED
+            )
+        if self.instance.pk:
+            newest = selectors.newest_version(self.instance)
+            for name in EDITED:
+                self.fields[name].initial = getattr(newest, name)
+
+    def clean(self) -> dict[str, Any]:
+        """Rehearse the save and take it back, so that what the service refuses is a form error."""
+        data = super().clean()
+        if self.errors:
+            return data
+        try:
+            with transaction.atomic():
+                self.write()
+                transaction.set_rollback(True)
+        except Refused as error:
+            name = error.field.split("/")[0]
+            field = name if name in self.fields else None
+            self.add_error(field, ValidationError(f"{error.message} {error.fix}"))
+        return data
+
+    def write(self) -> Strategy:
+        """Save through the service."""
+        data = dict(self.cleaned_data)
+        if self.instance.pk:
+            newest = selectors.terms(selectors.newest_version(self.instance))
+            return services.revise_strategy(
+                by=self.request.user, strategy=self.instance, name=data["name"],
+                terms=self._terms(newest), **act(self.request),
+            )  # fmt: skip
+        return services.create_strategy(
+            by=self.request.user, basket=data["basket"], name=data["name"], preset=data["preset"],
+            underlying=data["underlying"], terms=self._terms(None), **act(self.request),
+        )  # fmt: skip
+
+    def _terms(self, newest: Any) -> Any:
+        """The preset's terms, or the newest version's, under what the form says."""
+        data = self.cleaned_data
+        base = newest
+        if newest is None or data["offset"] or data["width"]:
+            fresh = services.preset_terms(
+                preset=self.instance.preset or data["preset"],
+                underlying=self.instance.underlying or data["underlying"],
+                offset=data["offset"], width=data["width"], now=act(self.request)["now"],
+            )  # fmt: skip
+            base = fresh if newest is None else replace(newest, legs=fresh.legs)
+        changed = {name: data[name] for name in EDITED if name in self.changed_data}
+        return replace(base, **changed)
+
+
+class VersionInline(ReadOnlyInline):
+    model = StrategyVersion
+    fields = ("number", *EDITED, "at_expiry", "naked_calls", "naked_puts", "created_at")
+    readonly_fields = ("created_at",)
+    ordering = ("-number",)
+
+
+class LegInline(ReadOnlyInline):
+    model = Leg
+    fields = selectors.LEG_FIELDS
+
+
+@admin.register(Strategy)
+class StrategyAdmin(CuratorAdmin):
+    """Strategies of marketplace baskets; saving makes version 1 or the next one."""
+
+    form = StrategyForm
+    fields = ("basket", "name", "preset", "underlying", "offset", "width", *EDITED)
+    list_display = ("name", "basket", "underlying", "preset", "archived_at")
+    list_filter = ("underlying", "preset")
+    list_select_related = ("basket",)
+    search_fields = ("name", "basket__name")
+    inlines = (VersionInline,)
+    actions = ("archive",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).filter(basket__kind=Basket.Kind.ADMIN)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("basket", "preset", "underlying") if obj else ()
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **kwargs)
+        form.request = request
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Strategy, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        obj.pk = form.write().pk
+
+    @admin.action(description="Archive: ends entries, exits go on")
+    def archive(self, request: HttpRequest, queryset: Any) -> None:
+        for strategy in queryset:
+            services.archive_strategy(by=request.user, strategy=strategy, **act(request))
+        self.message_user(request, "Archived.", messages.SUCCESS)
+
+
+@admin.register(StrategyVersion)
+class StrategyVersionAdmin(ReadOnlyCuratorAdmin):
+    """One version with its legs, as it was saved."""
+
+    list_display = ("strategy", "number", "entry_time", "exit_time", "at_expiry", "created_at")
+    list_select_related = ("strategy",)
+    search_fields = ("strategy__name",)
+    inlines = (LegInline,)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).filter(strategy__basket__kind=Basket.Kind.ADMIN)
+
+
+@admin.action(description="Publish: freeze the newest versions and show it in the marketplace")
+def publish(model_admin: BasketAdmin, request: HttpRequest, queryset: Any) -> None:  # noqa: ARG001 - Django passes it
+    for basket in queryset:
+        try:
+            version = services.publish_basket(by=request.user, basket=basket, **act(request))
+        except Refused as error:
+            say(request, error)
+        else:
+            messages.success(request, f"{basket.name} is published as version {version.number}.")
+
+
+BasketAdmin.actions = (*BasketAdmin.actions, publish)
