@@ -50,6 +50,12 @@ class CellForm(DeskForm):
         for name, value in self.usual.items():
             self.fields[name].widget.attrs["placeholder"] = "= lots" if name == "max_lots" else value
 
+    def suggest(self, limits: dict[str, Any]) -> None:
+        """Show other limits as what an empty field means."""
+        for name, value in limits.items():
+            if value is not None:
+                self.fields[name].widget.attrs["placeholder"] = _shown(value)
+
     @property
     def lots_now(self) -> int:
         return self.initial.get("lots") or 0

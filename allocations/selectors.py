@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from allocations.models import StrategyBrokerAllocation, TradingState
@@ -107,6 +108,6 @@ def target_id(row: TradingState) -> int | None:
     }.get(Scope(row.scope))
 
 
-def is_operator(user: User) -> bool:
+def is_operator(user: User | AnonymousUser) -> bool:
     """Who keeps the installation running: the group operator, and superusers."""
     return user.is_active and (user.is_superuser or user.groups.filter(name="operator").exists())

@@ -15,6 +15,7 @@ from baskets import services
 from baskets.models import Basket, BasketGrant, BasketVersion
 from baskets.selectors import is_curator
 from users.errors import Refused
+from users.models import User
 
 
 class CuratorAdmin(ModelAdmin):
@@ -66,6 +67,8 @@ class VersionInline(ReadOnlyInline):
 
 
 class BasketForm(forms.ModelForm):
+    owner: User  # whose names must differ; set by the admin
+
     class Meta:
         model = Basket
         fields = ("name", "description")
@@ -90,7 +93,7 @@ class BasketAdmin(CuratorAdmin):
     search_fields = ("name", "owner__email")
     readonly_fields = ("owner", "kind", "status")
     inlines = (VersionInline,)
-    actions = ("archive",)
+    actions: tuple[Any, ...] = ("archive",)  # strategies.admin adds publish, which sees strategies
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).filter(kind=Basket.Kind.ADMIN)

@@ -28,11 +28,11 @@ EXAMPLE = OpenApiExample(
 class BasketBody(serializers.ModelSerializer):
     """A basket; `read_only` when it is not yours to change."""
 
-    read_only = serializers.SerializerMethodField()
+    read_only = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field
 
     class Meta:
         model = Basket
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "name",
             "description",
@@ -53,7 +53,9 @@ class NewBasket(StrictSerializer):
 
 
 class Source(StrictSerializer):
-    source = serializers.ChoiceField(choices=["mine", "marketplace"], default="mine")
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # a declared field
+        choices=["mine", "marketplace"], default="mine"
+    )
     limit = serializers.CharField(required=False)
     cursor = serializers.CharField(required=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from baskets.models import Basket, BasketGrant
@@ -39,7 +40,7 @@ def may_write(user: User, basket: Basket) -> bool:
     return basket.owner_id == user.pk or (basket.kind == Basket.Kind.ADMIN and is_curator(user))
 
 
-def is_curator(user: User) -> bool:
+def is_curator(user: User | AnonymousUser) -> bool:
     """Who makes marketplace baskets: the group curator, and superusers."""
     return user.is_active and (user.is_superuser or user.groups.filter(name="curator").exists())
 

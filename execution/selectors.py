@@ -111,15 +111,13 @@ def rollup(rows: QuerySet[PerformanceMetric], by: str) -> list[Rollup]:
 
 
 def target_of(user: User, scope: str, target: int | None) -> Model:
-    """The object that a scope and id name among what the user may see; DoesNotExist otherwise."""
+    """What a scope below the user's and an id name, among what they may see; DoesNotExist otherwise."""
     found: dict[str, Any] = {
         Scope.PAIR: allocations_of,
         Scope.STRATEGY: strategies_of,
         Scope.BASKET: visible_baskets,
         Scope.ACCOUNT: accounts_of,
     }
-    if scope == Scope.USER:
-        return user
     return found[scope](user).get(pk=target)
 
 

@@ -4,10 +4,11 @@ their own; what must be sent is written as rows, the engine sends it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
-from django.db import transaction
-from django.db.models import Q
+from django.db import IntegrityError, transaction
+from django.db.models import Max, Q
 
 from allocations.models import StrategyBrokerAllocation, TradingState
 from allocations.services import set_trading_state
@@ -18,6 +19,7 @@ from execution.states import OPEN_STATES
 from market.kernel.clock import ist_day
 from market.models import Timeline
 from market.selectors import active_timeline
+from strategies.models import StrategyVersion
 from users.errors import Refused
 from users.models import User
 from users.services import record
@@ -114,6 +116,65 @@ def open_exit(
     return row if fresh else None
 
 
+@transaction.atomic
+def enter_now(
+    *,
+    user: User,
+    entries: Sequence[tuple[StrategyBrokerAllocation, StrategyVersion]],
+    at: datetime,
+    by: User,
+    source: str,
+    now: datetime,
+) -> list[StrategyExecution]:
+    """Due entries of these pairs at market time `at`, each under its next free cycle of that day.
+
+    All or none: Refused when one of them holds a trade or has a run under way.
+    """
+    timeline = active_timeline()
+    ids = [pair.pk for pair, _ in entries]
+    list(StrategyBrokerAllocation.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+    _require_free(timeline, entries)
+    day = ist_day(at)
+    entered = StrategyExecution.objects.filter(
+        timeline=timeline, trading_day=day, phase="entry", allocation__in=ids
+    )
+    cycles = dict(entered.order_by().values_list("allocation_id").annotate(Max("cycle")))
+    rows = [
+        StrategyExecution(
+            allocation=pair, timeline=timeline, trading_day=day, phase="entry",
+            cycle=cycles.get(pair.pk, 0) + 1, strategy_version=version, lots=pair.lots, cause="user",
+            due_at=at,
+        )
+        for pair, version in entries
+    ]  # fmt: skip
+    try:
+        with transaction.atomic():
+            StrategyExecution.objects.bulk_create(rows)
+    except IntegrityError as error:
+        if "one_execution_per_key" not in str(error):
+            raise
+        raise Refused("already_in", "The schedule has just entered one of these pairs.",
+                      fix="Look at the executions, then preview again.") from error  # fmt: skip
+    record(actor=by, owner=user, action="enter", obj=by, source=source, now=now,
+           after={"executions": [row.pk for row in rows]})  # fmt: skip
+    return rows
+
+
+def _require_free(
+    timeline: Timeline, entries: Sequence[tuple[StrategyBrokerAllocation, StrategyVersion]]
+) -> None:
+    """Refused when a pair is in a trade: an entry never comes on top of another."""
+    pairs = {pair.pk: pair for pair, _ in entries}
+    mine = {"timeline": timeline, "allocation__in": pairs.keys()}
+    held = Position.objects.filter(**mine).exclude(quantity=0)
+    runs = StrategyExecution.objects.filter(**mine, status__in=UNFINISHED)
+    busy = {pk for rows in (held, runs) for pk in rows.values_list("allocation_id", flat=True)}
+    if busy:
+        names = ", ".join(str(pairs[pk]) for pk in sorted(busy))
+        raise Refused("already_in", f"These pairs are in a trade: {names}.",
+                      fix="Exit it first, then preview again.")  # fmt: skip
+
+
 def _set(  # noqa: PLR0913 - one act and who did it
     *,
     user: User,
@@ -135,7 +196,7 @@ def _set(  # noqa: PLR0913 - one act and who did it
     set_trading_state(
         user=user,
         scope=scope,
-        target=target_of(user, scope, target),
+        target=None if scope == Scope.USER else target_of(user, scope, target),
         state=state,
         reason=reason,
         by=by,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
@@ -35,20 +35,20 @@ class FeeTermsInline(TabularInline):
         return False
 
 
-class LimitForm(forms.ModelForm):
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        strategy, listing = cleaned.get("strategy"), self.instance.listing
-        if strategy is not None and strategy.basket_id != listing.basket_id:
-            self.add_error("strategy", "Choose a strategy of the listing's basket.")
-        return cleaned
+class LimitRows(BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        for form in self.forms:
+            strategy = form.cleaned_data.get("strategy") if form.is_valid() else None
+            if strategy is not None and strategy.basket_id != self.instance.basket_id:
+                form.add_error("strategy", "Choose a strategy of the listing's basket.")
 
 
 class LimitInline(TabularInline):
     """The widest limits that a subscriber's pair may have."""
 
     model = RecommendedLimit
-    form = LimitForm
+    formset = LimitRows
     fields = ("strategy", *LIMITS)
     extra = 0
     can_delete = False

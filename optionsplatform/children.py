@@ -36,7 +36,7 @@ class Child:
         self._data_dir = Path(environment["DATA_DIR"])
         self._pid_file = folder / f"{process.name}.pid"
         self.console = Path(environment["LOG_DIR"]) / f"{process.name}.console"
-        self._read_to = 0
+        self._read_to = self.console.stat().st_size if self.console.exists() else 0
         self._popen: subprocess.Popen[bytes] | None = None
         self.started_at = 0.0
         self.restart_at: float | None = None
@@ -45,13 +45,11 @@ class Child:
         self.silent_since: float | None = None
         self._asked: list[psutil.Process] = []
 
-    def stop_left_over(self) -> bool:
-        """End the process an earlier, killed supervisor left behind; True when there was one."""
+    def ask_left_over(self) -> list[psutil.Process]:
+        """Ask the process that an earlier, killed supervisor left behind to end; [] without one."""
         left = pids.ours(self._pid_file, data_dir=self._data_dir)
-        if left is not None:
-            pids.stop(left, grace=STOP_GRACE)
         self._pid_file.unlink(missing_ok=True)
-        return left is not None
+        return [] if left is None else pids.ask(left)
 
     def start(self, *, now: float) -> None:
         command = [sys.executable, *self.process.command]
@@ -88,13 +86,15 @@ class Child:
         if self._popen is not None and self._popen.poll() is None and not self._asked:
             self._asked = pids.ask(psutil.Process(self._popen.pid))
 
-    def stop(self, *, grace: float = STOP_GRACE) -> None:
+    def stop(self, *, grace: float = STOP_GRACE) -> bool:
+        """False when it had to be ended by force."""
         if self._popen is None:
-            return
+            return True
         self.ask_to_stop()
-        pids.await_end(self._asked, grace=grace)
+        in_time = pids.await_end(self._asked, grace=grace)
         self._popen.wait()
         self.forget()
+        return in_time
 
     def new_lines(self) -> list[str]:
         """What the process wrote to its console since the last look."""
@@ -135,8 +135,15 @@ class Children:
 
     def stop_left_overs(self) -> list[str]:
         """The names of processes that a killed supervisor had left, now stopped."""
-        behind = reversed(self._children.values())
-        return [child.process.name for child in behind if child.stop_left_over()]
+        asked = {name: child.ask_left_over() for name, child in self._children.items()}
+        left = {name: family for name, family in asked.items() if family}
+        for name, family in left.items():
+            self._judge(name, in_time=pids.await_end(family, grace=STOP_GRACE))
+        return list(left)
+
+    def _judge(self, name: str, *, in_time: bool) -> None:
+        if not in_time:
+            self._say(f"{name} did not stop in {STOP_GRACE:g} s and was ended by force")
 
     def start(self, *names: str) -> None:
         for name in names or self._children:
@@ -165,7 +172,7 @@ class Children:
         for child in list(self._children.values())[1:]:
             child.ask_to_stop()
         for child in reversed(self._children.values()):
-            child.stop()
+            self._judge(child.process.name, in_time=child.stop())
             self._pass_on(child)
 
     def restart_silent(self, *, after: float) -> None:

@@ -46,8 +46,8 @@ def ask(process: psutil.Process, *, first: int = signal.SIGTERM) -> list[psutil.
     return family
 
 
-def await_end(family: list[psutil.Process], *, grace: float) -> None:
-    """Wait for a family that was asked; after the grace period end what is left by force."""
+def await_end(family: list[psutil.Process], *, grace: float) -> bool:
+    """Wait for a family that was asked, then end what is left; False when force was needed."""
     gone, _ = psutil.wait_procs(family[:1], timeout=grace)
     left = [member for member in family if member not in gone and member.is_running()]
     _, left = psutil.wait_procs(left, timeout=2.0 if gone else 0.0)
@@ -57,3 +57,4 @@ def await_end(family: list[psutil.Process], *, grace: float) -> None:
         except psutil.NoSuchProcess:
             continue
     psutil.wait_procs(left, timeout=5.0)
+    return not left

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import orjson
 import redis
@@ -82,7 +83,7 @@ class Desk:
         children = self._make_children()
         self._start_services()
         children.start("simulator")  # needs no database: it starts while that is prepared
-        self._prepare_database()
+        self._prepare_database(children)
         if self._stopping.is_set():
             return
         children.start()
@@ -138,27 +139,35 @@ class Desk:
         self._valkey = redis.Redis.from_url(self._environment["REDIS_URL"], socket_timeout=2)
         self._valkey.delete(*(f"heartbeat:{name}" for name in BEATING))
 
-    def _prepare_database(self) -> None:
+    def _prepare_database(self, children: Children) -> None:
         """Its lines are passed on as they come; when it fails, its last line is the reason."""
         demo = ["--demo"] if self._options.environment == "dev" else []  # a known password: dev only
         log = self._options.data_dir / "prepare.log"
-        with log.open("w+") as errors:
+        said = self._options.data_dir / "prepare.out"
+        with log.open("w") as errors, said.open("w") as output, said.open() as lines:
             running = subprocess.Popen(
                 [sys.executable, "-m", "optionsplatform.prepare", *demo, *self._timeline()],
                 cwd=ROOT,
                 env=self._environment,
-                stdout=subprocess.PIPE,
+                stdout=output,
                 stderr=errors,
-                text=True,
                 start_new_session=True,
             )
-            assert running.stdout is not None
-            for line in running.stdout:
-                self._say(line.strip())
-            if running.wait() != 0:
-                errors.seek(0)
-                lines = errors.read().strip().splitlines() or ["no message"]
-                raise CannotStart(f"could not prepare the desk: {lines[-1]} (whole message: {log})")
+            while running.poll() is None:
+                children.watch()
+                self._pass_on(lines)
+                if self._stopping.wait(0.05):
+                    running.terminate()
+                    running.wait()
+                    return
+            self._pass_on(lines)
+        if running.returncode != 0:
+            why = log.read_text().strip().splitlines() or ["no message"]
+            raise CannotStart(f"could not prepare the desk: {why[-1]} (whole message: {log})")
+
+    def _pass_on(self, lines: IO[str]) -> None:
+        for line in lines:
+            self._say(line.strip())
 
     def _timeline(self) -> list[str]:
         options = self._options

@@ -33,6 +33,8 @@ EDITED = ("entry_time", "exit_time", "take_profit", "stop_loss", "roll_time", "r
 class StrategyForm(forms.ModelForm):
     """A preset's strategy with its times and exits; saving writes a version through the service."""
 
+    request: HttpRequest  # who saves; set by the admin
+
     preset = forms.ChoiceField(
         choices=[(key, preset.name) for key, preset in PRESETS.items()], widget=UnfoldAdminSelectWidget
     )
@@ -64,15 +66,15 @@ class StrategyForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "basket" in self.fields:
-            self.fields["basket"].queryset = Basket.objects.filter(kind=Basket.Kind.ADMIN).exclude(
-                status=Basket.Status.ARCHIVED
-            )
+            baskets = Basket.objects.filter(kind=Basket.Kind.ADMIN)
+            choice: Any = self.fields["basket"]
+            choice.queryset = baskets.exclude(status=Basket.Status.ARCHIVED)
         if self.instance.pk:
             newest = selectors.newest_version(self.instance)
             for name in EDITED:
                 self.fields[name].initial = getattr(newest, name)
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, Any] | None:
         """Rehearse the save and take it back, so that what the service refuses is a form error."""
         data = super().clean()
         if self.errors:

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from allocations.models import StrategyBrokerAllocation
 from allocations.risk import PairTerms
+from allocations.selectors import TERM_FIELDS
 from users.api.fields import Lots, Money
 from users.api.serializers import StrictSerializer
 
@@ -65,7 +66,7 @@ class AllocationBody(serializers.ModelSerializer):
     strategy = serializers.CharField(source="strategy.name", read_only=True)
     broker_account_id = serializers.IntegerField(read_only=True)
     broker = serializers.CharField(source="broker_account.broker", read_only=True)
-    label = serializers.CharField(source="broker_account.label", read_only=True)
+    label = serializers.CharField(source="broker_account.label", read_only=True)  # type: ignore[assignment]  # a declared field
     mode = serializers.CharField(source="broker_account.mode", read_only=True)
     strategy_version = serializers.IntegerField(source="strategy_version.number", read_only=True)
     max_day_loss = Money()
@@ -92,6 +93,6 @@ class MatrixBody(serializers.Serializer):
 
 def as_terms(data: dict[str, Any], base: PairTerms | None = None) -> PairTerms:
     """Sent fields, over the pair's present ones when given."""
-    held = {} if base is None else {name: getattr(base, name) for name in PairChange().fields}
-    sent = {name: value for name, value in data.items() if name in PairChange().fields}
+    held = {} if base is None else {name: getattr(base, name) for name in TERM_FIELDS}
+    sent = {name: value for name, value in data.items() if name in TERM_FIELDS}
     return PairTerms(**(held | sent))

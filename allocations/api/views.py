@@ -50,7 +50,7 @@ IF_MATCH = OpenApiParameter(
     required=False,
     description="The ETag you read; 412 when the object has changed since.",
 )
-PAIR = {"responses": bodies.AllocationBody, "parameters": [IF_MATCH]}
+PAIR: dict[str, Any] = {"responses": bodies.AllocationBody, "parameters": [IF_MATCH]}
 
 
 class StrategyBrokers(APIView):

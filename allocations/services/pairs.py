@@ -129,7 +129,7 @@ def save_matrix(  # noqa: PLR0913 - keyword only
             f"The matrix has changed; its version is {current} now.",
             fix="Read it again and repeat your change.",
         )
-    origin = {"source": source, "address": address, "now": now}
+    origin: dict[str, Any] = {"source": source, "address": address, "now": now}
     strategies = {s.pk: s for s in strategies_in(basket, user)}
     accounts = {a.pk: a for a in accounts_of(user).filter(archived_at=None)}
     _require_known(rows, strategies, accounts)

@@ -64,7 +64,7 @@ FORMAT = 2
 Row = sqlite3.Row
 
 
-class WrongLedger(RuntimeError):  # noqa: N818 - named as what it is
+class WrongLedger(RuntimeError):
     """The file was written by another version of the simulator."""
 
 

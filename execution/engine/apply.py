@@ -122,7 +122,7 @@ def rebuild_position(order: Order, desk: Desk) -> Position:
         "product": order.product,
         "timeline": desk.timeline,
     }
-    Position.objects.get_or_create(**key, defaults={"leg_number": order.leg_number})
+    Position.objects.get_or_create(**key, defaults={"leg_number": order.leg_number, "day": desk.day})
     position = Position.objects.select_for_update().get(**key)
     return project_position(position, desk)
 

@@ -75,10 +75,11 @@ def withdraw(rows: Iterable[Order], desk: Desk) -> list[Order]:
 
 
 def is_worthless(position: Position, desk: Desk) -> bool:
-    """A long option that nobody bids for on its expiry day: it is left to expire."""
+    """A long option that nobody bids for and whose last price is next to nothing: it may expire."""
     quote = desk.frame.quote(position.contract.symbol)
-    expires = _day(position) == desk.day and position.contract.strike is not None
-    return bool(expires and position.quantity > 0 and quote is not None and quote.bid is None)
+    if quote is None or quote.bid is not None or position.contract.strike is None:
+        return False
+    return position.quantity > 0 and quote.ltp <= 2 * position.contract.tick_size
 
 
 def _live_closes(execution: StrategyExecution) -> dict[int, int]:

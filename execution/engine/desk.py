@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 from brokers.models import BrokerAccount
 from brokers.types import Adapter
+from market.kernel import calendar
 from market.kernel.clock import ist_day
+from market.kernel.contracts import exchange_of
 from market.kernel.frame import Frame
 from market.models import Timeline
 
@@ -64,3 +66,8 @@ class Desk:
     @property
     def day(self) -> date:
         return ist_day(self.frame.now)
+
+    def is_open(self, underlying: str) -> bool:
+        """Whether the underlying's exchange trades at this market time."""
+        session = calendar.session(exchange_of(underlying), self.day)
+        return session is not None and session.is_open(self.now)

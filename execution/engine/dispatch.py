@@ -25,7 +25,6 @@ from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.refs import client_ref
 from execution.models import Order, OrderEvent
 from execution.states import OrderState
-from market.kernel import calendar
 
 RATE_LOCK = 7101  # advisory lock class: one sender at a time decides for an account
 PER_SECOND, PER_SECOND_FOR_ENTRIES = 9, 7
@@ -93,7 +92,7 @@ def record_answer(order_id: int, answer: PlaceAnswer, desk: Desk) -> list[Work]:
         _take(order, answer, desk)
     order.save()
     tell.order_changed(desk, order)
-    return [Work(WorkKind.SYNC, order.broker_account_id), Work(WorkKind.ADVANCE, order.execution_id)]
+    return [Work(WorkKind.ADVANCE, order.execution_id)]
 
 
 def next_attempt(order: Order, desk: Desk) -> Order:
@@ -157,8 +156,7 @@ def _take(order: Order, answer: PlaceAnswer, desk: Desk) -> None:
 
 def _refusal(order: Order, desk: Desk) -> tuple[OrderState, str] | None:
     """Why the order may not go out now: late, outside the session, or its pair is stopped."""
-    session = calendar.session(order.contract.exchange, desk.day)
-    if session is None or not session.is_open(desk.now):
+    if not desk.is_open(order.contract.underlying):
         return OrderState.EXPIRED, "OUTSIDE_SESSION"
     if order.action == Order.Action.CLOSE:
         return None

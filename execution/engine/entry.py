@@ -19,8 +19,6 @@ from execution.engine import closes, margins, marks, opens, orders, runs
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.models import Order, Position, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
-from market.kernel import calendar
-from market.kernel.contracts import exchange_of
 from market.kernel.money import ZERO
 from strategies.rules import ResolvedLeg, Unresolvable, naked_units, resolve, waves
 from strategies.selectors import leg_rules
@@ -158,8 +156,7 @@ def _stop(execution_id: int, stop: Stop, desk: Desk) -> None:
 
 def _stopped(pair: StrategyBrokerAllocation, desk: Desk) -> Stop | None:
     """Whether the pair may enter at all now: session, trading state, paper switch, open questions."""
-    session = calendar.session(exchange_of(pair.strategy.underlying), desk.day)
-    if session is None or not session.is_open(desk.now):
+    if not desk.is_open(pair.strategy.underlying):
         return Stop(Status.MISSED, "OUTSIDE_SESSION", "The exchange is closed.")
     if pair.broker_account.mode == "paper" and not settings.PLATFORM.enable_paper_trading:
         return Stop(Status.DENIED, "PAPER_DISABLED", "Paper trading is switched off here.")
@@ -309,10 +306,11 @@ def _unwind(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list
         return []
     shorts = [leg for leg in legs if leg.side == "SELL" and excess[leg.number] > 0]
     todo = shorts or [leg for leg in legs if excess[leg.number] > 0]
-    if not todo:
-        status = Status.PARTIAL if whole else Status.FAILED
+    if not todo or not desk.is_open(execution.allocation.strategy.underlying):
+        words = f"Unwound to {whole} whole lots. " if not todo else "The session closed first. "
+        status = Status.PARTIAL if whole or todo else Status.FAILED
         runs.finish(execution, status, desk, code=(execution.plan or {}).get("code", ""),
-                    detail=f"Unwound to {whole} whole lots. " + _why(mine, ""))  # fmt: skip
+                    detail=words + _why(mine, ""))  # fmt: skip
         return []
     rows = {order.leg_number: order.contract for order in mine}
     fresh = orders.write(

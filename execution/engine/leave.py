@@ -9,8 +9,6 @@ from execution.engine import closes, runs
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.models import Order, Position, StrategyExecution
 from execution.states import OPEN_STATES
-from market.kernel import calendar
-from market.kernel.contracts import exchange_of
 
 Status = StrategyExecution.Status
 
@@ -21,9 +19,7 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     execution = runs.locked(execution_id, Status.DUE)
     if execution is None:
         return []
-    exchange = exchange_of(execution.allocation.strategy.underlying)
-    session = calendar.session(exchange, desk.day)
-    if session is None or not session.is_open(desk.now):
+    if not desk.is_open(execution.allocation.strategy.underlying):
         return []
     execution.status = Status.RUNNING
     execution.started_at = desk.now
@@ -51,6 +47,8 @@ def work(execution: StrategyExecution, desk: Desk) -> list[Work]:
     if not left and not waiting and not _on_the_way(execution):
         words = "Worthless longs are left to expire." if held else ""
         runs.finish(execution, Status.DONE, desk, detail=" ".join([execution.detail, words]).strip())
+        return cancels
+    if not desk.is_open(execution.allocation.strategy.underlying):
         return cancels
     fresh = closes.release(execution, left, held, desk)
     return cancels + [Work(WorkKind.DISPATCH, order.pk) for order in fresh]

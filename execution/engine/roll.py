@@ -79,6 +79,10 @@ def open_roll(
 def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
     held = closes.positions_of_pair(execution, lock=True)
     old = [p for p in held if p.contract.symbol in (execution.plan or {})["old"]]
+    if not desk.is_open(execution.allocation.strategy.underlying):
+        runs.finish(execution, Status.PARTIAL, desk, code="SESSION_OVER",
+                    detail="The session closed before the roll was complete.")  # fmt: skip
+        return []
     if old:
         return [Work(WorkKind.DISPATCH, o.pk) for o in closes.release(execution, old, held, desk)]
     mine = list(execution.orders.select_for_update(of=("self",)).select_related("contract"))

@@ -12,7 +12,7 @@ from django.db.models import Q
 from allocations.models import StrategyBrokerAllocation
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
-from execution.engine import leave, marks, roll
+from execution.engine import closes, leave, marks, roll
 from execution.engine.desk import Desk
 from execution.models import Position, StrategyExecution
 from market.kernel import calendar
@@ -141,6 +141,7 @@ def _entry(
 
 
 def _held_by_pair(desk: Desk) -> dict[int, list[Position]]:
+    """Open positions by pair, without the worthless longs that an exit left to expire."""
     rows = (
         Position.objects.filter(timeline=desk.timeline)
         .exclude(quantity=0)
@@ -154,7 +155,8 @@ def _held_by_pair(desk: Desk) -> dict[int, list[Position]]:
     )
     held: dict[int, list[Position]] = defaultdict(list)
     for position in rows:
-        held[position.allocation_id].append(position)
+        if not closes.is_worthless(position, desk):
+            held[position.allocation_id].append(position)
     return held
 
 

@@ -31,7 +31,7 @@ def cancel(order_id: int, desk: Desk) -> list[Work]:
         return []
     answer = desk.adapter_for(order.broker_account).cancel(order.broker_order_id)
     _note(order, desk, kind="cancel", key=f"cancel:{desk.wall.isoformat()}", answer=str(answer))
-    return [Work(WorkKind.SYNC, order.broker_account_id)]
+    return []
 
 
 def chase(order_id: int, desk: Desk) -> list[Work]:
@@ -56,7 +56,7 @@ def chase(order_id: int, desk: Desk) -> list[Work]:
     _note(order, desk, kind="modify", key=f"modify:{desk.frame.n}", answer=str(answer))
     if isinstance(answer, Ack):
         Order.objects.filter(pk=order.pk).update(price=price)
-    return [Work(WorkKind.SYNC, order.broker_account_id)]
+    return []
 
 
 def lookup(order_id: int, desk: Desk) -> list[Work]:

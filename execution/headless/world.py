@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, time
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +15,7 @@ from brokers.simulator.ledger import Ledger
 from brokers.simulator.simulator import Simulator
 from execution import story as stories
 from execution.headless.play import Player
-from market.kernel.clock import IST, at
+from market.kernel.clock import at
 from market.models import Timeline
 from market.services import activate_timeline, create_timeline
 from users.models import User
@@ -23,6 +23,7 @@ from users.models import User
 NONCE = "0" * 32
 TAG_KEY = b"a headless run is the same every time"
 OWNER = "headless@example.com"
+BEFORE_OPEN = time(8)
 
 
 @contextmanager
@@ -37,17 +38,18 @@ def throwaway_database(name: str) -> Iterator[None]:
         connection.creation.destroy_test_db(previous, verbosity=0)
 
 
-def open_world(story: dict[str, Any], *, first_day: date, files: list[str]) -> Player:
-    """The timeline, the story's rows and logins, ready for the first frame."""
-    wall = datetime.combine(first_day, datetime.min.time(), tzinfo=IST) + timedelta(hours=8)
+def open_world(story: dict[str, Any], *, first_day: date, files: Sequence[str] = ()) -> Player:
+    """The timeline, the story's rows and logins, ready for the first frame; simulated without files."""
+    wall = at(first_day, BEFORE_OPEN)
+    source = Timeline.Source.RECORDED if files else Timeline.Source.SIMULATED
     timeline = create_timeline(
-        key="headless", source=Timeline.Source.RECORDED, first_day=first_day, files=files, nonce=NONCE
+        key="headless", source=source, first_day=first_day, files=files, nonce=NONCE
     )
     activate_timeline(timeline=timeline, now=wall)
     simulator = Simulator(Ledger(":memory:"), token=settings.SIMULATOR_TOKEN)
     player = Player(timeline=timeline, simulator=simulator, tag_key=TAG_KEY, wall=wall)
     user = User.objects.create_user(OWNER)
-    stories.build(story, user=user, now=at(first_day, wall.time()), transport=player.transport)
+    stories.build(story, user=user, now=wall, transport=player.transport)
     pairs = StrategyBrokerAllocation.objects.order_by("pk")
     for number, pair in enumerate(pairs, start=1):
         pair.public_id = f"pair-{number}"

@@ -39,6 +39,7 @@ class LiveTicket(APIView):
     )
     def post(self, request: Request) -> Response:
         key_id = request.auth.pk if isinstance(request.auth, ApiKey) else None
+        assert request.user.pk is not None  # IsAuthenticated let it pass
         ticket = issue(user_id=request.user.pk, key_id=key_id)
         answer = {"ticket": ticket, "expires_in": TICKET_SECONDS, "path": f"/ws/live?ticket={ticket}"}
         return Response(answer, status=201)

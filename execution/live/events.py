@@ -68,7 +68,7 @@ def publish_event(owner_id: int, channel: str, payload: Mapping[str, Any]) -> in
         log_key(owner_id, channel),
         announcements(owner_id),
     ]
-    values = [new_epoch(), channel, orjson.dumps(payload, default=str), KEPT_EVENTS, KEPT_SECONDS]
+    values: list[str | bytes | int] = [new_epoch(), channel, orjson.dumps(payload, default=str), KEPT_EVENTS, KEPT_SECONDS]
     try:
         return int(connection().eval(PUBLISH, len(keys), *keys, *values))
     except RedisError as error:

@@ -132,8 +132,9 @@ class Outlet:
 
     def _keep_rows(self, pipe: redis.client.Pipeline, delta: Delta) -> None:
         key = state_key(delta.owner, delta.channel)
-        meta = {META: orjson.dumps({"epoch": self.epoch, "seq": delta.seq})}
-        pipe.hset(key, mapping=meta | {name: orjson.dumps(row) for name, row in delta.rows.items()})
+        fields: dict[Any, Any] = {name: orjson.dumps(row) for name, row in delta.rows.items()}
+        fields[META] = orjson.dumps({"epoch": self.epoch, "seq": delta.seq})
+        pipe.hset(key, mapping=fields)
         if gone := [name for name, row in delta.changes.items() if row is None]:
             pipe.hdel(key, *gone)
         if delta.seq == 1:

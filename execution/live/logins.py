@@ -30,7 +30,7 @@ class Login:
 def from_scope(scope: dict) -> Login | None:
     """The browser's sign-in, as AuthMiddlewareStack found it."""
     user, session = scope.get("user"), scope.get("session")
-    if user is None or not user.is_authenticated or not user.is_active:
+    if user is None or session is None or not (user.is_authenticated and user.is_active):
         return None
     return Login(user.pk, session.session_key, session.get(HASH_SESSION_KEY, ""))
 

@@ -61,8 +61,9 @@ def summary(book: Book, sums: Totals, margins: Mapping[int, Decimal | None]) -> 
         known = {account: margins.get(account) for account in ids}
         for account, margin in known.items():
             rows[f"account:{account}"]["margin"] = None if margin is None else str(margin)
-        parts = list(known.values())
-        rows["all"]["margin"] = None if None in parts else str(sum(parts, Decimal("0.00")))
+        parts = [margin for margin in known.values() if margin is not None]
+        complete = len(parts) == len(known)
+        rows["all"]["margin"] = str(sum(parts, Decimal("0.00"))) if complete else None
     return dict(channels)
 
 
@@ -74,12 +75,12 @@ def market(frame: Frame) -> Channels:
     for underlying, expiry in sorted(frame.forwards):
         nearest.setdefault(underlying, expiry)
     for underlying in sorted(nearest.keys() | frame.spots.keys()):
-        expiry = nearest.get(underlying)
+        near = nearest.get(underlying)
         spot = frame.spots.get(underlying)
         rows[underlying] = {
             "spot": None if spot is None else str(spot),
-            "forward": None if expiry is None else f"{frame.forwards[underlying, expiry]:.2f}",
-            "expiry": None if expiry is None else expiry.isoformat(),
+            "forward": None if near is None else f"{frame.forwards[underlying, near]:.2f}",
+            "expiry": None if near is None else near.isoformat(),
             **session(underlying, frame.now),
         }
     return {(EVERYBODY, "market"): rows}

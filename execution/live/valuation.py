@@ -9,7 +9,7 @@ a vol point. Implied vol comes from the mid of the out-of-the-money side of the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -141,9 +141,8 @@ def build(lines: Iterable[Line], past: Iterable[Past] = ()) -> Book:
     place = {contract: n for n, contract in enumerate(contracts)}
     series_keys = tuple(dict.fromkeys((c.underlying, c.expiry) for c in contracts))
     series_place = {key: n for n, key in enumerate(series_keys)}
-    groups = tuple(
-        dict.fromkeys((item.scope.owner, key) for item in (*rows, *closed) for key in item.scope.keys)
-    )
+    scopes = [line.scope for line in rows] + [item.scope for item in closed]
+    groups = tuple(dict.fromkeys((scope.owner, key) for scope in scopes for key in scope.keys))
     group_place = {group: n for n, group in enumerate(groups)}
     past_realised, past_charges = _past(closed, group_place)
     return Book(
@@ -296,8 +295,8 @@ def _past(
 def _sibling(contract: Contract) -> str:
     if not contract.is_option:
         return ""
-    other = "PE" if contract.is_call else "CE"
-    return Contract(contract.underlying, contract.expiry, other, contract.strike).symbol
+    twin = replace(contract, option_type="PE" if contract.is_call else "CE")
+    return twin.symbol
 
 
 def _expires(underlying: str, expiry: date) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from allocations.models import StrategyBrokerAllocation
@@ -33,6 +33,8 @@ class Next:
     other_day: bool
     pair: int
     basket: int
+    strategy: str
+    account: str
 
 
 def agenda(
@@ -69,8 +71,13 @@ def agenda(
 
 def first(upcoming: Iterable[Next]) -> Next | None:
     """The earliest; pairs that do the same at the same moment are named together."""
-    rows = sorted(upcoming, key=lambda row: row.at)
-    return rows[0] if rows else None
+    rows = sorted(upcoming, key=lambda row: (row.at, row.pair))
+    if not rows:
+        return None
+    head = rows[0]
+    together = [r for r in rows if (r.at, r.verb, r.strategy) == (head.at, head.verb, head.strategy)]
+    accounts = " and ".join(row.account for row in together)
+    return replace(head, words=f"{head.strategy} {head.verb.lower()} on {accounts}")
 
 
 def _next(pair: StrategyBrokerAllocation, when: datetime, verb: str, *, now: datetime) -> Next:
@@ -81,6 +88,8 @@ def _next(pair: StrategyBrokerAllocation, when: datetime, verb: str, *, now: dat
         other_day=ist_day(when) != ist_day(now),
         pair=pair.pk,
         basket=pair.strategy.basket_id,
+        strategy=pair.strategy.name,
+        account=pair.broker_account.label,
     )
 
 

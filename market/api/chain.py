@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from market.api import examples
 from market.api.feeds import no_series, origin_of, running
 from market.catalogue import chain as catalogue
 from market.kernel import calendar, contracts
@@ -47,7 +48,10 @@ class Chain(APIView):
     in our sources, so nothing is derived from them. Theta is a calendar day, vega a vol point."""
 
     @extend_schema(
-        summary="Option chain", parameters=[UNDERLYING, EXPIRY], responses=OpenApiTypes.OBJECT
+        summary="Option chain",
+        parameters=[UNDERLYING, EXPIRY],
+        responses=OpenApiTypes.OBJECT,
+        examples=[examples.CHAIN],
     )
     def get(self, request: Request) -> Response:
         asked = query(ChainQuery, request)
@@ -86,6 +90,7 @@ class Contracts(APIView):
             OpenApiParameter("cursor", OpenApiTypes.STR),
         ],
         responses=OpenApiTypes.OBJECT,
+        examples=[examples.CONTRACTS],
     )
     def get(self, request: Request) -> Response:
         asked = query(ContractsQuery, request)

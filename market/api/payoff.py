@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from market.api import examples
 from market.api.feeds import origin_of, running
 from market.catalogue.payoff import Payoff as Result
 from market.catalogue.payoff import Priced, Wanted, payoff_of
@@ -64,7 +65,7 @@ class Payoff(APIView):
         summary="Payoff of legs",
         request=PayoffBody,
         responses=OpenApiTypes.OBJECT,
-        examples=[EXAMPLE],
+        examples=[EXAMPLE, examples.PAYOFF],
     )
     def post(self, request: Request) -> Response:
         body = PayoffBody(data=request.data)

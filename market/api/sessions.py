@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from market import feed, quotes
+from market.api import examples
 from market.api.feeds import timeline_or_problem
 from market.kernel import calendar
 from market.kernel.calendar import OutsideCoverage, Session
@@ -48,6 +49,7 @@ class Calendar(APIView):
             OpenApiParameter("to", OpenApiTypes.DATE, required=True),
         ],
         responses=OpenApiTypes.OBJECT,
+        examples=[examples.CALENDAR],
     )
     def get(self, request: Request) -> Response:
         asked = query(CalendarQuery, request)
@@ -70,7 +72,9 @@ class Calendar(APIView):
 class Clock(APIView):
     """Market time: the last frame's, which is wall time only when live."""
 
-    @extend_schema(summary="The market's clock", responses=OpenApiTypes.OBJECT)
+    @extend_schema(
+        summary="The market's clock", responses=OpenApiTypes.OBJECT, examples=[examples.CLOCK]
+    )
     def get(self, request: Request) -> Response:
         timeline = timeline_or_problem()
         frame = quotes.latest(timeline.key)

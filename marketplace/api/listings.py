@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from baskets.models import BasketVersion
 from marketplace import selectors
 from marketplace.models import Listing
 from users.api.fields import Money
@@ -33,8 +36,8 @@ class OfferedVersion(serializers.Serializer):
     published_at = serializers.DateTimeField()
     strategies = serializers.SerializerMethodField()
 
-    @extend_schema(responses=OfferedStrategy(many=True))
-    def get_strategies(self, version) -> list[dict[str, object]]:
+    @extend_schema_field(OfferedStrategy(many=True))
+    def get_strategies(self, version: BasketVersion) -> list[dict[str, object]]:
         return [{"strategy_id": row["strategy"], "name": row["name"]} for row in version.contents]
 
 
@@ -58,7 +61,7 @@ class ListingBody(serializers.ModelSerializer):
 
     class Meta:
         model = Listing
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "basket_id",
             "name",
@@ -73,11 +76,13 @@ class ListingBody(serializers.ModelSerializer):
             "limits",
         )
 
-    def get_version(self, listing: Listing) -> OfferedVersion | None:
+    @extend_schema_field(OfferedVersion(allow_null=True))
+    def get_version(self, listing: Any) -> Any:
         newest = listing.basket.offered
         return OfferedVersion(newest[0]).data if newest else None
 
-    def get_terms(self, listing: Listing) -> TermsBody | None:
+    @extend_schema_field(TermsBody(allow_null=True))
+    def get_terms(self, listing: Any) -> Any:
         return TermsBody(listing.agreed[0]).data if listing.agreed else None
 
 
@@ -97,10 +102,14 @@ class TrackRecordBody(serializers.Serializer):
 
 
 class ListingDetail(ListingBody):
-    track_record = TrackRecordBody()
+    track_record = serializers.SerializerMethodField()
 
     class Meta(ListingBody.Meta):
-        fields = (*ListingBody.Meta.fields, "track_record")
+        fields: tuple[str, ...] = (*ListingBody.Meta.fields, "track_record")
+
+    @extend_schema_field(TrackRecordBody)
+    def get_track_record(self, listing: Listing) -> Any:
+        return TrackRecordBody(self.context["record"]).data
 
 
 class Listings(ListAPIView):
@@ -120,5 +129,5 @@ class OneListing(APIView):
     def get(self, request: Request, listing_id: int) -> Response:
         rows = selectors.listing_for(request.user)
         listing = get_object_or_404(rows, pk=min(listing_id, BIGGEST))
-        listing.track_record = selectors.track_record(listing, viewer=request.user)
-        return Response(ListingDetail(listing).data)
+        record = selectors.track_record(listing, viewer=request.user)
+        return Response(ListingDetail(listing, context={"record": record}).data)

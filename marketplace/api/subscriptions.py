@@ -6,7 +6,7 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -38,7 +38,7 @@ class SubscriptionBody(serializers.ModelSerializer):
 
     class Meta:
         model = Subscription
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "listing_id",
             "basket_id",
@@ -65,12 +65,16 @@ class ChangeBody(serializers.Serializer):
 
 
 class SubscriptionDetail(SubscriptionBody):
-    version_change = ChangeBody(
-        allow_null=True, help_text="What applying the newest version would change."
-    )
+    version_change = serializers.SerializerMethodField()
 
     class Meta(SubscriptionBody.Meta):
-        fields = (*SubscriptionBody.Meta.fields, "version_change")
+        fields: tuple[str, ...] = (*SubscriptionBody.Meta.fields, "version_change")
+
+    @extend_schema_field(ChangeBody(allow_null=True))
+    def get_version_change(self, subscription: Subscription) -> Any:
+        """What applying the newest version would change; null when there is nothing to decide."""
+        change = self.context["change"]
+        return None if change is None else ChangeBody(change).data
 
 
 class PairRow(StrictSerializer):
@@ -211,5 +215,5 @@ def _mine(request: Request, subscription_id: int) -> Subscription:
 
 def _answer(request: Request, subscription_id: int, code: int = status.HTTP_200_OK) -> Response:
     subscription = _mine(request, subscription_id)
-    subscription.version_change = selectors.version_change(subscription, now=timezone.now())
-    return Response(SubscriptionDetail(subscription).data, status=code)
+    change = selectors.version_change(subscription, now=timezone.now())
+    return Response(SubscriptionDetail(subscription, context={"change": change}).data, status=code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from baskets.models import BasketVersion
@@ -31,12 +32,12 @@ def listing_for(user: User) -> QuerySet[Listing]:
     return _with_offer(Listing.objects.annotate(subscribed=Exists(mine)).filter(shown))
 
 
-def sees_all(user: User) -> bool:
+def sees_all(user: User | AnonymousUser) -> bool:
     """Operators and superusers read every curator's listings; a curator only their own."""
     return user.is_superuser or user.groups.filter(name="operator").exists()
 
 
-def may_curate(user: User, listing: Listing) -> bool:
+def may_curate(user: User | AnonymousUser, listing: Listing) -> bool:
     return user.is_superuser or listing.basket.owner_id == user.pk
 
 

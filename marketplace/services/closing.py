@@ -61,6 +61,6 @@ def _tell(subscription: Subscription, now: datetime) -> None:
         title=f"You have left {subscription.basket}",
         body="Nothing of it is open any more and its fees are settled.",
         dedupe_key=f"subscription-closed:{subscription.pk}",
-        link="/marketplace",
+        link="/marketplace/subscriptions",
         now=now,
     )

@@ -69,7 +69,7 @@ def _issue(subscription: Subscription, period: date, now: datetime) -> list[Invo
         title=f"Invoice for {subscription.basket}, {period:%B %Y}",
         body=f"{total} rupees: monthly and performance fees with GST where it applies.",
         dedupe_key=f"invoice:{invoice.pk}",
-        link="/marketplace",
+        link="/marketplace/subscriptions",
         now=now,
     )
     return [invoice]

@@ -101,7 +101,7 @@ def set_recommended_limit(  # noqa: PLR0913 - keyword only
     if strategy.basket_id != listing.basket_id:
         raise Refused("unknown_strategy", "The strategy is not of this basket.",
                       fix="Choose a strategy of the listing's basket.", field="strategy")  # fmt: skip
-    limits = {
+    limits: dict[str, int | Decimal] = {
         "max_lots": max_lots,
         "max_day_loss": max_day_loss,
         "max_margin": max_margin,
@@ -198,7 +198,7 @@ def _tell_subscribers(listing: Listing, **words: Any) -> None:
         basket=listing.basket_id, status=Subscription.Status.ACTIVE
     ).select_related("user")
     for subscription in rows:
-        notify(user=subscription.user, severity="warning", link="/marketplace", **words)
+        notify(user=subscription.user, severity="warning", link="/marketplace/subscriptions", **words)
 
 
 def _record(  # noqa: PLR0913 - one act and its two states

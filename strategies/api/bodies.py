@@ -13,6 +13,7 @@ from market.kernel.contracts import UNDERLYINGS
 from strategies.models import Leg, Strategy, StrategyVersion
 from strategies.presets import PRESETS
 from strategies.rules import LegRule, Terms
+from strategies.selectors import TERM_FIELDS
 from users.api.fields import Money
 from users.api.serializers import StrictSerializer
 
@@ -111,7 +112,7 @@ class StrategyBody(serializers.ModelSerializer):
 
     basket_id = serializers.IntegerField(read_only=True)
     version = serializers.SerializerMethodField()
-    read_only = serializers.SerializerMethodField()
+    read_only = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field
     terms = serializers.SerializerMethodField()
 
     class Meta:
@@ -154,7 +155,7 @@ class VersionTerms(serializers.ModelSerializer):
 
     class Meta:
         model = StrategyVersion
-        fields = tuple(name for name in TermsBody().fields if name != "legs")
+        fields: tuple[str, ...] = (*TERM_FIELDS, "weekdays")
 
 
 class VersionLegs(serializers.ModelSerializer):
@@ -183,7 +184,7 @@ class StrategyShape(VersionTerms):
     preset = serializers.CharField(allow_blank=True)
     underlying = serializers.CharField()
     version = serializers.IntegerField()
-    read_only = serializers.BooleanField()
+    read_only = serializers.BooleanField()  # type: ignore[assignment]  # a declared field
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     legs = VersionLegs(many=True)

@@ -46,8 +46,8 @@ TERMS = OpenApiExample(
 )  # fmt: skip
 CHANGE = OpenApiExample("Exit earlier", value={"exit_time": "15:00"}, request_only=True)
 RENAME = OpenApiExample("A new name", value={"name": "Weekly income"}, request_only=True)
-BASKET = {"responses": bodies.BasketShape}
-STRATEGY = {"responses": bodies.StrategyShape}
+BASKET: dict[str, Any] = {"responses": bodies.BasketShape}
+STRATEGY: dict[str, Any] = {"responses": bodies.StrategyShape}
 
 
 class BasketDetail(APIView):
@@ -129,7 +129,7 @@ class Strategies(ListAPIView):
     pagination_class = CursorPages
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        rows = self.paginate_queryset(selectors.strategies_of(request.user))
+        rows = self.paginate_queryset(selectors.strategies_of(request.user)) or []
         return self.get_paginated_response(_strategies(request, rows))
 
 

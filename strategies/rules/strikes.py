@@ -93,12 +93,14 @@ def _deltas(chain: Chain, option_type: str) -> dict[Decimal, float]:
     exchange = contracts.exchange_of(chain.underlying)
     t = pricing.year_fraction(chain.frame.now, calendar.settlement_time(exchange, chain.expiry))
     df, is_call = math.exp(-pricing.RATE * t), option_type == "CE"
-    deltas = {}
-    for strike, mid in mids.items():
-        vol, flag = pricing.implied_vol(float(mid), forward, float(strike), t, df, is_call)
-        if flag == pricing.Flag.OK:
-            deltas[strike] = pricing.greeks(forward, float(strike), t, df, vol, is_call)["delta"]
-    return deltas
+    strikes, prices = [float(strike) for strike in mids], [float(mid) for mid in mids.values()]
+    vols, flags = pricing.implied_vol(prices, forward, strikes, t, df, is_call)
+    deltas = pricing.greeks(forward, strikes, t, df, vols, is_call)["delta"]
+    return {
+        strike: float(delta)
+        for strike, delta, flag in zip(mids, deltas, flags, strict=True)
+        if flag == pricing.Flag.OK
+    }
 
 
 STRIKE_RULES: dict[str, Rule] = {

@@ -20,7 +20,7 @@ from users.templatetags.money import grouped
 register = template.Library()
 
 WIDTH, HEIGHT, PAD = 640, 300, 26
-THUMB_SPOT, THUMB_STEP, THUMB_VOL, THUMB_YEARS, FAR_YEARS = 100.0, 1.0, 0.22, 7 / 365, 28 / 365
+THUMB_SPOT, THUMB_STEP, THUMB_VOL, THUMB_YEARS, FAR_YEARS = 100.0, 1.0, 0.45, 7 / 365, 28 / 365
 
 
 @dataclass(frozen=True, slots=True)

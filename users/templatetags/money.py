@@ -136,3 +136,9 @@ def _in_words(span: timedelta) -> str:
 def unlocalized(value: float) -> str:
     """A coordinate: a point, never a comma."""
     return f"{value:g}" if abs(value) < 1000 else f"{value:.1f}"
+
+
+@register.filter
+def percent(value: Decimal | None) -> str:
+    """0.15 as 15%."""
+    return NOTHING if value is None else f"{(value * 100).normalize():f}%"

@@ -276,5 +276,5 @@ def wait_until_up(client: redis.Redis, port: int) -> None:
             probe.settimeout(0.5)
             if probe.connect_ex(("127.0.0.1", port)) == 0 and client.exists("heartbeat:live"):
                 return
-        client.blpop(["bench:nothing"], timeout=0.2)  # type: ignore[arg-type]  # a pause
+        client.blpop(["bench:nothing"], timeout=0.2)  # a pause
     raise CommandError(f"the web server or run_live was not up within {READY_SECONDS} s")

@@ -6,11 +6,15 @@ from market.models import Timeline
 from tests.factories import NOW, make_account, make_curator, make_listing, make_subscription
 
 
-@pytest.fixture
-def timeline(db):
+def start_world() -> Timeline:
     return Timeline.objects.create(
         key="t1", source="simulated", first_day=NOW.date(), active=True, market_now=NOW
     )
+
+
+@pytest.fixture
+def timeline(db):
+    return start_world()
 
 
 @pytest.fixture

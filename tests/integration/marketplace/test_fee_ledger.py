@@ -11,6 +11,7 @@ from market.kernel.clock import IST
 from marketplace import services
 from marketplace.models import FeeEntry, FeeMeter, FeeTerms, Invoice
 from marketplace.selectors import pairs_of
+from optionsplatform.celery import app
 from tests.factories import NOW, make_account, make_day, make_listing, make_subscription
 
 D = Decimal
@@ -233,3 +234,17 @@ def test_without_a_market_nothing_is_counted(subscription, timeline, condor):
     timeline.save()
 
     assert accrue() == []
+
+
+def test_the_task_that_beat_calls_counts_each_open_subscription(
+    subscription, timeline, condor, settings
+):
+    make_day(condor, timeline, DAYS[0], realised="500")
+    app.loader.import_default_modules()
+    app.conf.task_always_eager = True
+    try:
+        app.tasks[settings.CELERY_BEAT_SCHEDULE["fees"]["task"]]()
+    finally:
+        app.conf.task_always_eager = False
+
+    assert lines(subscription) == [("performance", "2026-08-04", D("100.00"), True)]

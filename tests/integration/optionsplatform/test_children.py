@@ -117,10 +117,21 @@ def test_all_children_stop_even_one_that_ignores_the_request(watch):
     watched.until(lambda: "     live | deaf" in watched.said)
     processes = [psutil.Process(watched.children[name].pid) for name in ("market", "live")]
 
-    watched.children["live"].stop(grace=0.3)
-    watched.children.stop()
+    assert watched.children["live"].stop(grace=0.3) is False
+    assert watched.children["market"].stop() is True
 
     assert not any(process.is_running() for process in processes)
+
+
+def test_what_an_earlier_run_wrote_is_not_repeated(watch, data_dir):
+    (data_dir / "logs").mkdir()
+    (data_dir / "logs" / "market.console").write_text("from yesterday\n")
+    watched = watch(market=LIVES)
+    watched.children.start()
+
+    watched.until(lambda: "   market | hello" in watched.said)
+
+    assert not any("yesterday" in line for line in watched.said)
 
 
 def test_what_a_killed_supervisor_left_is_found_and_stopped(watch, data_dir):

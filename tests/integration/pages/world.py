@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 
 from allocations.models import StrategyBrokerAllocation
 from allocations.risk import PairTerms
@@ -84,7 +85,7 @@ def build(user: User, *, clock: time = time(11, 40), traded: bool = True) -> Wor
 
 def publish(timeline: Timeline, clock: time) -> Frame:
     """Put the market's frame of that time into Valkey, as the market process does."""
-    frame = _frame(timeline, clock)
+    frame = _market_at(clock)
     quotes.publish(frame)
     quotes.connection().set("heartbeat:market", datetime.now(UTC).isoformat(), ex=10)
     timeline.market_now = frame.now
@@ -99,9 +100,9 @@ def _market(clock: time) -> tuple[Timeline, Frame]:
     return timeline, publish(timeline, clock)
 
 
-def _frame(timeline: Timeline, clock: time) -> Frame:
-    market = Market(timeline.seed, timeline.first_day)
-    return market.frame_at(at(DAY, clock), timeline=timeline.key, n=1, cadence=1.0)
+@cache
+def _market_at(clock: time) -> Frame:
+    return Market(SEED, DAY).frame_at(at(DAY, clock), timeline="demo", n=1, cadence=1.0)
 
 
 def _account(user: User, code: str, name: str) -> BrokerAccount:
@@ -142,7 +143,7 @@ def _entry(pair: StrategyBrokerAllocation, timeline: Timeline) -> StrategyExecut
 
 def _orders(run: StrategyExecution) -> list[Order]:
     pair = run.allocation
-    opening = _frame(run.timeline, time(9, 20))
+    opening = _market_at(time(9, 20))
     rules = leg_rules(newest_version(pair.strategy))
     legs = resolve(rules, underlying="NIFTY", frame=opening, day=ist_day(opening.now))
     rows = ensure_contracts([leg.contract for leg in legs])

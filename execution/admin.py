@@ -1,0 +1,119 @@
+"""Runs, orders, positions, settlements and performance for operators: to see, never to edit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+
+from allocations.admin import OperatorAdmin
+from allocations.selectors import is_operator
+from execution.models import (
+    Fill,
+    Order,
+    OrderEvent,
+    PerformanceMetric,
+    Position,
+    Settlement,
+    StrategyExecution,
+)
+
+PAIR = ("allocation__strategy", "allocation__broker_account")
+PAIR_SEARCH = (
+    "allocation__strategy__name", "allocation__broker_account__label",
+    "allocation__broker_account__user__email",
+)  # fmt: skip
+
+
+class OperatorInline(TabularInline):
+    """Rows that an operator reads."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request.user)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class EventInline(OperatorInline):
+    model = OrderEvent
+    fields = ("at", "kind", "source", "payload")
+    ordering = ("at", "pk")
+
+
+class FillInline(OperatorInline):
+    model = Fill
+    fields = ("at", "trade_id", "side", "quantity", "price")
+    ordering = ("at", "pk")
+
+
+@admin.register(StrategyExecution)
+class ExecutionAdmin(OperatorAdmin):
+    list_display = (
+        "id", "allocation", "trading_day", "phase", "cycle", "lots", "status", "cause", "code",
+    )  # fmt: skip
+    list_filter = ("status", "phase", "cause", "timeline", "trading_day")
+    list_select_related = PAIR
+    search_fields = (*PAIR_SEARCH, "code")
+    ordering = ("-pk",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related(*PAIR, "timeline", "strategy_version__strategy")
+
+
+@admin.register(Order)
+class OrderAdmin(OperatorAdmin):
+    list_display = (
+        "id", "allocation", "contract", "side", "quantity", "filled_quantity", "average_price",
+        "status", "code", "created_at",
+    )  # fmt: skip
+    list_filter = ("status", "action", "side", "broker_account__broker", "timeline")
+    list_select_related = (*PAIR, "contract")
+    search_fields = (*PAIR_SEARCH, "client_ref", "broker_order_id", "contract__symbol")
+    ordering = ("-pk",)
+    inlines = (EventInline, FillInline)
+
+
+@admin.register(Position)
+class PositionAdmin(OperatorAdmin):
+    list_display = (
+        "id", "allocation", "contract", "product", "quantity", "average_price", "realised", "charges",
+        "updated_at",
+    )  # fmt: skip
+    list_filter = ("product", "timeline", "contract__underlying", "contract__expiry")
+    list_select_related = (*PAIR, "contract")
+    search_fields = (*PAIR_SEARCH, "contract__symbol")
+    ordering = ("-pk",)
+
+
+@admin.register(Settlement)
+class SettlementAdmin(OperatorAdmin):
+    list_display = (
+        "id", "position", "trading_day", "quantity", "price", "underlying_price", "provisional",
+        "amount", "source",
+    )  # fmt: skip
+    list_filter = ("provisional", "trading_day", "position__timeline")
+    list_select_related = ("position__contract",)
+    search_fields = tuple(f"position__{name}" for name in (*PAIR_SEARCH, "contract__symbol"))
+    ordering = ("-pk",)
+
+
+@admin.register(PerformanceMetric)
+class PerformanceMetricAdmin(OperatorAdmin):
+    list_display = (
+        "allocation", "trading_day", "net", "charges", "peak_margin", "orders", "fills", "lots",
+        "provisional", "final",
+    )  # fmt: skip
+    list_filter = ("final", "provisional", "timeline", "trading_day")
+    list_select_related = PAIR
+    search_fields = PAIR_SEARCH
+    ordering = ("-trading_day", "allocation_id")

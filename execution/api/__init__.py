@@ -1,0 +1,1 @@
+"""The REST API of runs, orders, positions, performance, risk and plans."""

@@ -1,0 +1,97 @@
+"""One answer of each operation, for the API's documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample
+
+PAIR = {
+    "allocation_id": 3, "basket_id": 1, "basket": "Conservative Income Strategies", "strategy_id": 1,
+    "strategy": "Iron Condor", "broker_account_id": 1, "broker": "zerodha", "label": "Zerodha paper",
+    "mode": "paper",
+}  # fmt: skip
+RUN = {
+    "id": 41, **PAIR, "timeline": "demo", "trading_day": "2026-08-04", "phase": "entry", "cycle": 1,
+    "strategy_version": 2, "lots": 2, "status": "done", "cause": "schedule", "code": "", "why": "",
+    "detail": "", "due_at": "2026-08-04T09:20:00+05:30", "started_at": "2026-08-04T09:20:01+05:30",
+    "finished_at": "2026-08-04T09:20:04+05:30", "margin": "154210.00",
+}  # fmt: skip
+EVENT = {
+    "id": 7, "kind": "Ack", "source": "answer", "words": "BUY NIFTY-20260804-24800-CE: the broker accepted it.",
+    "at": "2026-08-04T09:20:01+05:30",
+}  # fmt: skip
+FILL = {
+    "id": 5, "trade_id": "T17", "exchange": "NSE", "trading_day": "2026-08-04", "side": "BUY",
+    "quantity": 130, "price": "21.40", "at": "2026-08-04T09:20:01+05:30",
+}  # fmt: skip
+ORDER = {
+    "id": 90, "execution_id": 41, **PAIR, "timeline": "demo", "contract": "NIFTY-20260804-24800-CE",
+    "leg_number": 3, "action": "open", "wave": 1, "slice": 1, "attempt": 1, "side": "BUY",
+    "product": "NRML", "quantity": 130, "order_type": "LIMIT", "price": "21.80", "status": "FILLED",
+    "state": "Filled", "pending_op": "", "client_ref": "4J0Z8Q2M6T1XK7VB3N9C",
+    "broker_order_id": "260804000017", "filled_quantity": 130, "average_price": "21.4000",
+    "arrival_mid": "21.3500", "slippage": "-6.50", "charges": "27.11", "code": "", "why": "",
+    "upstream": "", "created_at": "2026-08-04T09:20:01+05:30", "finished_at": "2026-08-04T09:20:01+05:30",
+}  # fmt: skip
+POSITION = {
+    "id": 12, **PAIR, "timeline": "demo", "contract": "NIFTY-20260804-24600-CE", "leg_number": 4,
+    "product": "NRML", "quantity": -130, "lots": -2, "average_price": "71.20", "mark": "70.05",
+    "stale": False, "pnl": "149.50", "day_pnl": "88.15", "realised": "0.00", "charges": "61.35",
+    "delta": -31.2, "gamma": -0.12, "theta": 410.5, "vega": -260.1, "iv": 0.131,
+    "opened_at": "2026-08-04T09:20:03+05:30", "asof": "2026-08-04T11:00:00+05:30",
+}  # fmt: skip
+SUM = {
+    "key": "1", "name": "Iron Condor", "net": "2310.15", "gross": "2480.00", "charges": "169.85",
+    "orders": 12, "fills": 14,
+}  # fmt: skip
+DAY = {
+    "key": "2026-08-04", "name": "2026-08-04", "net": "2310.15", "gross": "2480.00",
+    "charges": "169.85", "orders": 12, "fills": 14, "peak_margin": "310000.00", "provisional": False,
+}  # fmt: skip
+SCOPE = {
+    "scope": "pair", "target": 3, "name": "Iron Condor on Zerodha paper", "state": "active",
+    "state_scope": "", "reason": "", "open_positions": 4, "open_orders": 0,
+}  # fmt: skip
+LIMITS = {
+    **PAIR, "asof": "2026-08-04T11:00:00+05:30",
+    "lots": {"used": 2, "limit": 4}, "day_loss": {"used": "0.00", "limit": "25000.00"},
+    "margin": {"used": "154210.00", "limit": "400000.00"}, "open_positions": {"used": 4, "limit": 8},
+}  # fmt: skip
+ACT = {
+    "verb": "kill", "scope": "pair", "target": 3,
+    "exits": [{**RUN, "phase": "exit", "cause": "kill", "status": "due"}],
+}  # fmt: skip
+DENIAL = {"code": "LOTS_ABOVE_LIMIT", "why": "This entry would take the pair above its maximum lots.",
+          "detail": "Close open lots, enter fewer, or raise max_lots."}  # fmt: skip
+PLANNED = {
+    "leg_number": 3, "wave": 1, "side": "BUY", "contract": "NIFTY-20260804-24800-CE", "quantity": 130,
+    "slices": [130], "limit_price": "21.80", "mid": "21.35", "charges": "27.11",
+}  # fmt: skip
+PREVIEW = {
+    "preview_id": "f3c1b6a0e4d94a64", "hash": "6f1f0c1b2d3e4f50", "expires_in": 300,
+    "timeline": "demo", "asof": "2026-08-04T11:00:00+05:30", "basket_id": 1,
+    "pairs": [{**PAIR, "lots": 2, "strategy_version": 2, "enters": True, "denial": None,
+               "margin": "154210.00", "charges": "108.44", "orders": [PLANNED]}],
+    "brokers": [{"broker_account_id": 1, "broker": "zerodha", "label": "Zerodha paper", "pairs": 1,
+                 "orders": 4, "margin": "154210.00", "charges": "108.44", "available": "2500000.00",
+                 "enough": True}],
+}  # fmt: skip
+EXECUTED = {"hash": "6f1f0c1b2d3e4f50", "executions": [{**RUN, "status": "due"}]}
+PROPOSAL = {
+    **PAIR, "lots": 2, "proposed": 3, "days": 12, "net": "412.50", "drawdown": "900.00",
+    "slippage": "18.20", "fill_rate": "1.0000", "open_trade": False,
+    "reason": "More lots: net ₹412.50 a lot and day, worst drawdown ₹900.00 a lot, slippage ₹18.20 a lot, 100% filled.",
+}  # fmt: skip
+
+
+def answer(name: str, value: dict[str, Any], status: str = "200") -> OpenApiExample:
+    return OpenApiExample(name, value=value, response_only=True, status_codes=[status])
+
+
+def listed(name: str, row: dict[str, Any]) -> OpenApiExample:
+    return answer(name, {"data": [row], "next_cursor": None})
+
+
+def asked(name: str, value: dict[str, Any]) -> OpenApiExample:
+    return OpenApiExample(name, value=value, request_only=True)

@@ -1,0 +1,126 @@
+"""How much of each pair's limits is used."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from allocations.models import StrategyBrokerAllocation
+from brokers.selectors import accounts_of
+from execution.api import examples
+from execution.api.bodies import PairShape
+from execution.api.positions import last_frame
+from execution.api.runs import PairFilter, list_of, narrowed, parameters
+from execution.engine import margins, marks
+from execution.models import Position
+from execution.selectors import positions_of
+from market.api.feeds import timeline_or_problem
+from market.kernel.frame import Frame
+from market.kernel.money import ZERO
+from market.models import Timeline
+from users.api.authentication import caller
+from users.api.fields import Money
+from users.api.lists import CursorPages
+from users.models import User
+
+COLUMNS = {"basket": "strategy__basket", "strategy": "strategy", "allocation": "pk"}
+
+
+class Counted(serializers.Serializer):
+    used = serializers.IntegerField()
+    limit = serializers.IntegerField()
+
+
+class Rupees(serializers.Serializer):
+    used = Money(allow_null=True, help_text="null while there are no prices")
+    limit = Money()
+
+
+class PairLimitBody(PairShape):
+    """A pair's limits, and what of each is used at the last frame."""
+
+    asof = serializers.DateTimeField(allow_null=True, help_text="market time of the prices")
+    lots = Counted()
+    day_loss = Rupees(help_text="of the trading day, after charges; 0 in profit")
+    margin = Rupees(help_text="of the pair standing alone")
+    open_positions = Counted()
+
+
+class Limits(APIView):
+    """Your pairs, newest first; an archived one as long as it holds something."""
+
+    @extend_schema(
+        summary="Limits of the pairs with what is used", parameters=parameters(PairFilter),
+        responses=list_of(PairLimitBody), examples=[examples.listed("A condor", examples.LIMITS)],
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        user, timeline = caller(request), timeline_or_problem()
+        rows = narrowed(_pairs(user, timeline), PairFilter, COLUMNS, request)
+        pages = CursorPages()
+        pairs = pages.paginate_queryset(rows, request)
+        held = _positions(user, timeline, pairs)
+        frame = last_frame(timeline)
+        used = [_used(pair, held[pair.pk], frame) for pair in pairs]
+        return pages.get_paginated_response(PairLimitBody(used, many=True).data)
+
+
+def _pairs(user: User, timeline: Timeline) -> QuerySet[StrategyBrokerAllocation]:
+    holding = Position.objects.filter(allocation=OuterRef("pk"), timeline=timeline).exclude(quantity=0)
+    rows = StrategyBrokerAllocation.objects.filter(
+        Q(archived_at=None) | Exists(holding), broker_account__in=accounts_of(user)
+    )
+    return rows.select_related("strategy__basket", "broker_account").prefetch_related(
+        "strategy_version__legs"
+    )
+
+
+def _positions(
+    user: User, timeline: Timeline, pairs: list[StrategyBrokerAllocation]
+) -> dict[int, list[Position]]:
+    found: dict[int, list[Position]] = defaultdict(list)
+    for position in positions_of(user, timeline).filter(allocation__in=pairs):
+        found[position.allocation_id].append(position)
+    return found
+
+
+def _used(
+    pair: StrategyBrokerAllocation, positions: list[Position], frame: Frame | None
+) -> dict[str, Any]:
+    held = [position for position in positions if position.quantity]
+    day = marks.day_pnl(positions, frame) if frame else None
+    return {
+        "allocation": pair,
+        "asof": frame.now if frame else None,
+        "lots": {"used": _lots(pair, held), "limit": pair.max_lots},
+        "day_loss": {"used": None if day is None else max(-day, ZERO), "limit": pair.max_day_loss},
+        "margin": {"used": _margin(held, frame), "limit": pair.max_margin},
+        "open_positions": {"used": len(held), "limit": pair.max_open_positions},
+    }
+
+
+def _lots(pair: StrategyBrokerAllocation, held: list[Position]) -> int:
+    """Lots of the strategy that the largest leg stands for; a begun lot counts whole."""
+    ratios = {leg.number: leg.ratio for leg in pair.strategy_version.legs.all()}
+    return max(
+        (-(-abs(p.quantity) // (p.contract.lot_size * ratios.get(p.leg_number, 1))) for p in held),
+        default=0,
+    )
+
+
+def _margin(held: list[Position], frame: Frame | None) -> Decimal | None:
+    if not held:
+        return ZERO
+    if frame is None:
+        return None
+    try:
+        return margins.requirement([(p.contract.spec, p.quantity) for p in held], frame)
+    except margins.NoMargin:
+        return None

@@ -1,0 +1,41 @@
+"""Included under /options/."""
+
+from django.urls import path
+
+from execution.api import plans, risk, runs
+from execution.api.limits import Limits
+from execution.api.performance import Performance
+from execution.api.positions import Positions
+from execution.live.api import LiveTicket
+
+urlpatterns = [
+    path("executions", runs.Executions.as_view(), name="executions"),
+    path("executions/<int:execution_id>", runs.Execution.as_view(), name="execution"),
+    path("orders", runs.Orders.as_view(), name="orders"),
+    path("orders/<int:order_id>", runs.OneOrder.as_view(), name="order"),
+    path("positions", Positions.as_view(), name="positions"),
+    path("performance", Performance.as_view(), name="performance"),
+    path("risk", risk.Risk.as_view(), name="risk"),
+    path("risk/limits", Limits.as_view(), name="risk-limits"),
+    path("risk/pause", risk.Pause.as_view(), name="risk-pause"),
+    path("risk/resume", risk.Resume.as_view(), name="risk-resume"),
+    path("risk/exit", risk.Exit.as_view(), name="risk-exit"),
+    path("risk/square-off", risk.SquareOff.as_view(), name="risk-square-off"),
+    path("risk/kill", risk.Kill.as_view(), name="risk-kill"),
+    path(
+        "baskets/<int:basket_id>/allocations/preview",
+        plans.Preview.as_view(),
+        name="allocations-preview",
+    ),
+    path(
+        "baskets/<int:basket_id>/allocations/execute",
+        plans.Execute.as_view(),
+        name="allocations-execute",
+    ),
+    path(
+        "baskets/<int:basket_id>/allocations/propose",
+        plans.Propose.as_view(),
+        name="allocations-propose",
+    ),
+    path("live/ticket", LiveTicket.as_view(), name="live-ticket"),
+]
