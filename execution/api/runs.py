@@ -86,7 +86,7 @@ class Executions(APIView):
     """Your runs, newest first."""
 
     @extend_schema(
-        summary="Executions", parameters=parameters(RunFilter), responses=list_of(bodies.RunBody),
+        operation_id="executions_list", summary="Executions", parameters=parameters(RunFilter), responses=list_of(bodies.RunBody),
         examples=[examples.listed("An entry", examples.RUN)],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
@@ -115,7 +115,7 @@ class Orders(APIView):
     """Your orders, newest first."""
 
     @extend_schema(
-        summary="Orders", parameters=parameters(OrderFilter), responses=list_of(bodies.OrderBody),
+        operation_id="orders_list", summary="Orders", parameters=parameters(OrderFilter), responses=list_of(bodies.OrderBody),
         examples=[examples.listed("A filled order", examples.ORDER)],
     )  # fmt: skip
     def get(self, request: Request) -> Response:

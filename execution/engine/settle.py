@@ -9,11 +9,12 @@ from datetime import date
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import F, QuerySet
 
 from execution.engine import tell
 from execution.engine.apply import project_position
 from execution.engine.desk import Desk
-from execution.models import Position, Settlement
+from execution.models import PerformanceMetric, Position, Settlement
 from market.kernel import calendar, charges
 from market.kernel.clock import ist_day
 from market.kernel.contracts import Contract
@@ -44,7 +45,7 @@ def settle_expired(desk: Desk) -> None:
             _tell_missing(position, desk)
         else:
             settle(position.pk, value, desk)
-    for settlement in _provisional(desk):
+    for settlement in _provisional(desk).select_related("position__contract"):
         contract = settlement.position.contract
         row = official.get((contract.underlying, contract.expiry))
         if row is not None:
@@ -68,7 +69,7 @@ def settle(position_id: int, value: Value, desk: Desk) -> Position:
     cost = position.cost
     if earlier is not None:
         cost = earlier.quantity * earlier.price - earlier.amount
-    Settlement.objects.create(
+    settlement = Settlement.objects.create(
         position=position,
         trading_day=contract.expiry,
         quantity=quantity,
@@ -80,7 +81,28 @@ def settle(position_id: int, value: Value, desk: Desk) -> Position:
         charges=charges.for_settlement(contract, quantity, value.price, contract.expiry).total,
         at=desk.now,
     )
+    if earlier is not None:
+        _restate(position, earlier, settlement, desk)
     return project_position(position, desk)
+
+
+def _restate(position: Position, before: Settlement, after: Settlement, desk: Desk) -> None:
+    """The difference belongs to the expiry day: its metric is corrected, today's P&L is not."""
+    change = after.amount - before.amount
+    charges_change = after.charges - before.charges
+    if position.day is not None and position.day > after.trading_day:
+        position.day_opening_pnl += change
+        position.day_charges_before += charges_change
+    metric = PerformanceMetric.objects.select_for_update().filter(
+        allocation=position.allocation, timeline=desk.timeline, trading_day=after.trading_day
+    )
+    waiting = _provisional(desk, position.allocation_id).exclude(position=position)
+    metric.update(
+        realised=F("realised") + change,
+        charges=F("charges") + charges_change,
+        net=F("net") + change - charges_change,
+        provisional=waiting.filter(trading_day=after.trading_day).exists(),
+    )
 
 
 def settlement_price(contract: Contract, underlying: Decimal) -> Decimal:
@@ -97,10 +119,12 @@ def _unsettled(desk: Desk) -> list[Position]:
     return [row for row in rows if _is_over(row.contract.spec, desk)]
 
 
-def _provisional(desk: Desk) -> list[Settlement]:
+def _provisional(desk: Desk, pair: int | None = None) -> QuerySet[Settlement]:
+    """Provisional settlements that no final one has corrected yet."""
     rows = Settlement.objects.filter(position__timeline=desk.timeline, provisional=True)
-    rows = rows.exclude(position__settlements__provisional=False)
-    return list(rows.select_related("position__contract"))
+    if pair is not None:
+        rows = rows.filter(position__allocation_id=pair)
+    return rows.exclude(position__settlements__provisional=False)
 
 
 def _is_over(contract: Contract, desk: Desk) -> bool:

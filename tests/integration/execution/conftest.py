@@ -24,7 +24,7 @@ class Desk:
 
     def __init__(self, player: Player, day: date) -> None:
         self.player, self.day, self.n = player, day, 0
-        self.market = World(7, day)
+        self.market = World(14, day)
 
     def at(self, hour: int, minute: int, second: int = 0, *, change=None) -> None:
         """Push the one frame of that instant; `change` may edit its quotes first."""

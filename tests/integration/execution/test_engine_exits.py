@@ -142,6 +142,29 @@ def test_the_official_value_corrects_a_provisional_settlement_to_the_paisa(expir
     assert position.realised == premium - 195 * 100
 
 
+def test_an_official_value_that_comes_the_next_day_restates_the_expiry_days_result(expiry_desk):
+    desk = expiry_desk
+    desk.at(9, 20)
+    desk.at(15, 40)
+    pair = desk.pair("Cash Secured Put", "finvasia")
+    metric = PerformanceMetric.objects.get(allocation=pair)
+    provisional_net = metric.net
+    assert metric.provisional
+    strike = Position.objects.get(allocation=pair).contract.strike
+    desk.day = date(2026, 8, 5)
+    set_settlement_price(
+        timeline=desk.player.timeline, underlying="NIFTY", day=EXPIRY_TUESDAY,
+        price=strike - 100, source="the exchange's file", now=desk.player.wall,
+    )  # fmt: skip
+
+    desk.at(9, 15)
+
+    metric.refresh_from_db()
+    assert (metric.net, metric.provisional) == (provisional_net - 195 * 100, False)
+    position = Position.objects.get(allocation=pair)
+    assert position.realised == position.day_opening_pnl
+
+
 def test_a_paused_pair_does_not_enter_but_exits(desk):
     desk.at(9, 20)
     pair = desk.pair("Iron Condor", "zerodha")
