@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Greatest
 from django.utils.text import slugify
 
 from market import selectors
+from market.kernel import calendar
 from market.kernel import contracts as facts
 from market.kernel.calendar import OutsideCoverage
+from market.kernel.clock import IST, at, ist_day
 from market.kernel.contracts import Contract as ContractSpec
 from market.kernel.frame import Frame
 from market.models import Contract, Quote, SettlementPrice, Timeline
@@ -142,10 +145,35 @@ def set_speed(*, timeline: Timeline, speed: int) -> None:
     Timeline.objects.filter(pk=timeline.pk).update(speed=speed)
 
 
+@transaction.atomic
+def jump_forward(*, timeline: Timeline, to: time) -> datetime:
+    """Go on at a later time of the day that a simulated timeline has reached; what lies between is not played."""
+    row = Timeline.objects.select_for_update().get(pk=timeline.pk)
+    if row.source != Timeline.Source.SIMULATED:
+        raise Refused(
+            "not_simulated", f"A {row.source} timeline cannot leave out a part of its day.",
+            fix="Jump in a simulated timeline only.", field="at",
+        )  # fmt: skip
+    day = ist_day(row.market_now) if row.market_now else row.first_day
+    session, wanted = calendar.session("NSE", day), at(day, to)
+    earliest = row.market_now or (session.open if session else wanted)
+    if session is None or not earliest < wanted < session.close:
+        reached = "has not begun" if row.market_now is None else f"is at {row.market_now.astimezone(IST):%H:%M:%S}"
+        raise Refused(
+            "not_forward", f"The market of {day} {reached} and cannot jump to {to:%H:%M:%S}.",
+            fix="Give a later time of that day, before its close.", field="at",
+        )  # fmt: skip
+    Timeline.objects.filter(pk=row.pk).update(market_now=wanted)
+    return wanted
+
+
 def save_progress(*, timeline: Timeline, frame: Frame) -> Timeline | None:
-    """Remember the last delivered frame; None when another timeline was activated meanwhile."""
+    """Remember the last delivered frame; None when another timeline was activated meanwhile.
+
+    Market time that was moved forward while the frame was on its way stays moved.
+    """
     mine = Timeline.objects.filter(pk=timeline.pk, active=True)
-    if not mine.update(market_now=frame.now, frame=frame.n):
+    if not mine.update(market_now=Greatest("market_now", frame.now), frame=frame.n):
         return None
     return mine.first()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 HEARTBEAT_SECONDS = 10  # a process renews heartbeat:{name} in Valkey about once a second
 LOG_CONFIG = "optionsplatform/uvicorn_logs.json"
@@ -26,7 +25,6 @@ def table(
     *,
     web_port: int,
     simulator_port: int,
-    data_dir: Path | str,
     web_host: str = "127.0.0.1",
     simulator_host: str = "127.0.0.1",
 ) -> tuple[Process, ...]:
@@ -49,9 +47,9 @@ def table(
         ),
         Process(
             name="beat",
-            command=_celery("beat", f"--schedule={data_dir}/beat-schedule", "--pidfile="),
+            command=_celery("beat", "--scheduler=celery.beat:Scheduler", "--pidfile="),
         ),
-        Process(name="market", command=("manage.py", "run_market")),
+        Process(name="market", command=("manage.py", "run_market", "--wait-for", "worker")),
         Process(name="live", command=("manage.py", "run_live")),
         Process(name="streams", command=("manage.py", "run_streams")),
     )
@@ -68,6 +66,6 @@ def _celery(*arguments: str) -> tuple[str, ...]:
 
 BEATING = tuple(
     process.name
-    for process in table(web_port=0, simulator_port=0, data_dir="")
+    for process in table(web_port=0, simulator_port=0)
     if process.beats
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -92,12 +93,14 @@ class Desk:
     def _make_children(self) -> Children:
         options, kept = self._options, Kept(self._options.data_dir)
         simulator_port = kept.port("simulator")
+        platform = environments.load(options.environment)
         self._environment = {
             **os.environ,
             "PLATFORM_ENV": options.environment,
             "DATA_DIR": str(options.data_dir),
             "LOG_DIR": os.environ.get("LOG_DIR", str(options.data_dir / "logs")),
-            "LOG_RETENTION_DAYS": str(environments.load(options.environment).log_retention_days),
+            "LOG_RETENTION_DAYS": str(platform.log_retention_days),
+            "INDIAN_MARKET_CONFIG": json.dumps(platform.indian_market_config),
             "SIMULATOR_URL": f"http://127.0.0.1:{simulator_port}",
             "SIMULATOR_DB": str(options.data_dir / "simulator.sqlite3"),
             "SITE_URL": os.environ.get("SITE_URL", f"http://127.0.0.1:{options.port}"),
@@ -107,7 +110,7 @@ class Desk:
         }
         self._environment.setdefault("SIMULATOR_TOKEN", "dev-simulator-token")
         self._children = Children(
-            table(web_port=options.port, simulator_port=simulator_port, data_dir=options.data_dir),
+            table(web_port=options.port, simulator_port=simulator_port),
             environment=self._environment,
             folder=options.data_dir / "pids",
             say=self._say,

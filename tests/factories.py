@@ -14,7 +14,10 @@ from allocations.risk import PairTerms
 from baskets import services as baskets
 from baskets.models import Basket
 from brokers.models import BrokerAccount
-from execution.models import PerformanceMetric
+from execution.models import Order, PerformanceMetric, StrategyExecution
+from market.kernel.clock import ist_day
+from market.kernel.contracts import parse
+from market.services import ensure_contracts
 from marketplace import services as marketplace
 from marketplace.models import Listing, Subscription
 from strategies import services as strategies
@@ -112,6 +115,34 @@ def make_published_basket(curator, *, name="Curated Income", presets=("iron_cond
 
 def make_grant(user, version, **fields):
     return baskets.grant(user=user, version=version, by=None, source="test", now=NOW, **fields)
+
+
+# --- execution
+
+
+def make_run(pair, timeline, **fields) -> StrategyExecution:
+    """A finished entry of the pair at NOW."""
+    values = {
+        "trading_day": ist_day(NOW), "phase": "entry", "strategy_version": pair.strategy_version,
+        "lots": pair.lots, "status": "done", "cause": "schedule", "due_at": NOW, "started_at": NOW,
+    }  # fmt: skip
+    return StrategyExecution.objects.create(allocation=pair, timeline=timeline, **(values | fields))
+
+
+def make_order(run, symbol="NIFTY-20260804-24500-CE", **fields) -> Order:
+    """A short's opening order of the run, sent and not filled."""
+    spec, pair = parse(symbol), run.allocation
+    number = run.orders.count() + 1
+    values = {
+        "leg_number": number, "action": "open", "slice": 1, "wave": 2, "side": "SELL",
+        "product": pair.product, "quantity": pair.lots * spec.lot_size, "order_type": "LIMIT",
+        "price": Decimal(70), "status": "ACKED", "client_ref": f"T{run.pk}N{number}",
+        "arrival_mid": Decimal(71), "created_at": NOW,
+    }  # fmt: skip
+    return Order.objects.create(
+        execution=run, allocation=pair, broker_account=pair.broker_account, timeline=run.timeline,
+        contract=ensure_contracts([spec])[symbol], **(values | fields),
+    )  # fmt: skip
 
 
 # --- marketplace

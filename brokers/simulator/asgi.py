@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from brokers.simulator.ledger import Ledger
 from brokers.simulator.simulator import Simulator
 from brokers.simulator.wire import Answer
+from market.facts import tables
+from market.kernel.contracts import facts_from_config
 
 LONGEST_WAIT = 30.0
 LATENCY_STEP = 0.05
@@ -105,6 +108,8 @@ async def _drop(send: Send) -> None:
 
 def create() -> ASGIApp:
     """The server from its environment variables."""
+    if config := os.environ.get("INDIAN_MARKET_CONFIG"):
+        tables.install(facts_from_config(json.loads(config)))  # the exchange keeps the desk's facts
     latency = timedelta(milliseconds=int(os.environ.get("SIMULATOR_LATENCY_MS", "0")))
     rate = os.environ.get("SIMULATOR_ORDERS_PER_SECOND")
     simulator = Simulator(

@@ -66,7 +66,8 @@ DENIAL = {"code": "LOTS_ABOVE_LIMIT", "why": "This entry would take the pair abo
           "detail": "Close open lots, enter fewer, or raise max_lots."}  # fmt: skip
 PLANNED = {
     "leg_number": 3, "wave": 1, "side": "BUY", "contract": "NIFTY-20260804-24800-CE", "quantity": 130,
-    "slices": [130], "limit_price": "21.80", "mid": "21.35", "charges": "27.11",
+    "slices": [130], "limit_price": "21.80", "mid": "21.35", "premium": "2775.50",
+    "charges": "27.11",
 }  # fmt: skip
 PREVIEW = {
     "preview_id": "f3c1b6a0e4d94a64", "hash": "6f1f0c1b2d3e4f50", "expires_in": 300,
@@ -74,8 +75,8 @@ PREVIEW = {
     "pairs": [{**PAIR, "lots": 2, "strategy_version": 2, "enters": True, "denial": None,
                "margin": "154210.00", "charges": "108.44", "orders": [PLANNED]}],
     "brokers": [{"broker_account_id": 1, "broker": "zerodha", "label": "Zerodha paper", "pairs": 1,
-                 "orders": 4, "margin": "154210.00", "charges": "108.44", "available": "2500000.00",
-                 "enough": True}],
+                 "orders": 4, "margin": "154210.00", "premium": "-9120.00",
+                 "charges": "108.44", "available": "2500000.00", "enough": True}],
 }  # fmt: skip
 EXECUTED = {"hash": "6f1f0c1b2d3e4f50", "executions": [{**RUN, "status": "due"}]}
 PROPOSAL = {

@@ -32,6 +32,7 @@ class PlannedOrderBody(serializers.Serializer):
     slices = serializers.ListField(child=serializers.IntegerField())
     limit_price = Price()
     mid = Price(decimal_places=4)
+    premium = Money(help_text="rupees at the mid; negative is received")
     charges = Money(help_text="estimated at the touch")
 
 
@@ -62,9 +63,12 @@ class BrokerBody(serializers.Serializer):
     pairs = serializers.IntegerField()
     orders = serializers.IntegerField()
     margin = Money()
+    premium = Money(help_text="of all legs together; negative is received")
     charges = Money()
     available = Money(allow_null=True, help_text="free at the broker; null when it did not say")
-    enough = serializers.BooleanField(allow_null=True, help_text="for margin, charges and premium together")
+    enough = serializers.BooleanField(
+        allow_null=True, help_text="for margin, charges and paid premium of these pairs together"
+    )
 
 
 class PreviewBody(serializers.Serializer):

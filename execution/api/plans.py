@@ -234,6 +234,7 @@ def _broker(plans: list[PairPlan], funds: FundsOnce) -> dict[str, Any]:
     account = plans[0].pair.broker_account
     margin = sum((p.margin or ZERO for p in plans), ZERO)
     charges = sum((p.charges for p in plans), ZERO)
+    premium = sum((p.premium for p in plans), ZERO)
     try:
         available = funds.funds(account).available
     except ReadFailed:
@@ -245,9 +246,10 @@ def _broker(plans: list[PairPlan], funds: FundsOnce) -> dict[str, Any]:
         "pairs": len(plans),
         "orders": sum(len(order.slices) for p in plans for order in p.orders),
         "margin": margin,
+        "premium": premium,
         "charges": charges,
         "available": available,
-        "enough": None if available is None else margin + charges <= available,
+        "enough": None if available is None else margin + charges + max(premium, ZERO) <= available,
     }
 
 

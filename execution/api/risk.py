@@ -25,6 +25,7 @@ from execution.models import StrategyExecution
 from execution.selectors import executions_of, target_of
 from execution.views.desk import running_timeline
 from execution.views.scopes import Node, tree_of
+from market.api.feeds import timeline_or_problem
 from users.api.authentication import caller, origin, paper_only
 from users.api.idempotency import idempotent
 from users.api.serializers import BIGGEST, StrictSerializer
@@ -91,6 +92,7 @@ class Act(APIView):
 
     never_throttled = True
     archived_too = False
+    closes = True
     verb: ClassVar[str]
     act: ClassVar[Callable[..., list[StrategyExecution] | None]]
 
@@ -101,6 +103,8 @@ class Act(APIView):
         require_own(user, archived_too=self.archived_too, **asked)
         if paper_only(request):
             require_paper(user, **asked)
+        if self.closes:
+            timeline_or_problem()
         exits = type(self).act(
             user=user, **asked, by=user, source=origin(request)["source"], now=timezone.now()
         )
@@ -123,6 +127,7 @@ def _schema(summary: str, verb: str) -> Callable[..., Any]:
 class Pause(Act):
     """No more entries in the scope; exits and stops go on."""
 
+    closes = False
     verb, act = "pause", staticmethod(services.pause)
 
     @_schema("Pause entries", "pause")
@@ -134,6 +139,7 @@ class Pause(Act):
 class Resume(Act):
     """Entries go on by their schedule, unless a wider scope is still stopped."""
 
+    closes = False
     verb, act = "resume", staticmethod(services.resume)
 
     @_schema("Resume entries", "resume")
@@ -178,6 +184,8 @@ class Kill(Act):
 
 def require_own(user: User, scope: str, target: int | None, *, archived_too: bool) -> None:
     """404 unless the target is the user's; what is archived may still be exited."""
+    if scope == Scope.USER:
+        return
     if archived_too and services.pairs_in(user=user, scope=scope, target=target):
         return
     try:

@@ -34,7 +34,7 @@ Status = StrategyExecution.Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedOrder:
-    """One leg as it would be ordered now; `quantity` is the sum of the slices."""
+    """One leg as it would be ordered now; `quantity` sums the slices, a received `premium` is negative."""
 
     leg_number: int
     wave: int
@@ -44,6 +44,7 @@ class PlannedOrder:
     slices: list[int]
     limit_price: Decimal
     mid: Decimal
+    premium: Decimal
     charges: Decimal
 
 
@@ -64,6 +65,10 @@ class PairPlan:
     @property
     def charges(self) -> Decimal:
         return sum((order.charges for order in self.orders), ZERO)
+
+    @property
+    def premium(self) -> Decimal:
+        return sum((order.premium for order in self.orders), ZERO)
 
 
 def plan(pairs: Sequence[StrategyBrokerAllocation], desk: Desk) -> list[PairPlan]:
@@ -208,8 +213,15 @@ def _order(pair: StrategyBrokerAllocation, leg: ResolvedLeg, wave: int, desk: De
             is_option=leg.contract.is_option,
         ),
         mid=quote.mid,
+        premium=_premium(leg, sum(slices), quote),
         charges=_charges(pair, leg, slices, quote, desk),
     )  # fmt: skip
+
+
+def _premium(leg: ResolvedLeg, units: int, quote: Quote) -> Decimal:
+    if not leg.contract.is_option:
+        return ZERO
+    return rupees(quote.mid * units * (1 if leg.side == "BUY" else -1))
 
 
 def _charges(

@@ -30,7 +30,8 @@ BEFORE_OPEN = time(8)
 def throwaway_database(name: str) -> Iterator[None]:
     """Run inside a database made for this and dropped after; the configured one is not touched."""
     previous = connection.settings_dict["NAME"]
-    connection.settings_dict["TEST"] = {**connection.settings_dict.get("TEST", {}), "NAME": name}
+    made = {"NAME": name, "MIGRATE": False}  # straight from the models: seconds faster
+    connection.settings_dict["TEST"] = {**connection.settings_dict.get("TEST", {}), **made}
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -36,6 +36,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--speed", type=int, help="change the timeline's speed, such as 1, 10 or 60"
         )
+        parser.add_argument(
+            "--wait-for", nargs="+", default=[], metavar="PROCESS",
+            help="play nothing before these have a heartbeat: a simulated day needs nobody to miss it",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
@@ -48,7 +52,7 @@ class Command(BaseCommand):
                 if options["speed"] is not None:
                     timeline = selectors.active_timeline()
                     services.set_speed(timeline=timeline, speed=options["speed"])
-                market.run()
+                market.run(wait_for=options["wait_for"])
             except (Timeline.DoesNotExist, Refused, ValueError, OSError, LookupError) as error:
                 raise CommandError(f"market: {error}") from error
 
@@ -71,11 +75,20 @@ class Market:
         self._pulse = pulse
         self._settled: set[tuple[int, str, date]] = set()
 
-    def run(self) -> None:
+    def run(self, *, wait_for: Sequence[str] = ()) -> None:
         """Until SIGTERM; Timeline.DoesNotExist when none is active."""
+        self._await(wait_for)
         while not self._stop.is_set():
             self._play(selectors.active_timeline())
         log.info("market", state="stopped")
+
+    def _await(self, processes: Sequence[str]) -> None:
+        keys = [f"heartbeat:{name}" for name in processes]
+        while keys and self._valkey.exists(*keys) < len(keys):
+            self._pulse.beat()
+            self._pulse.say("waiting", wait_for=list(processes))
+            if self._stop.wait(LOOK_SECONDS / 5):
+                return
 
     def _play(self, timeline: Timeline) -> None:
         source = _source(timeline)

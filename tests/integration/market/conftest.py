@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import httpx
@@ -19,10 +20,10 @@ WALL = datetime(2026, 8, 4, 4, 0, tzinfo=UTC)
 @pytest.fixture
 def valkey():
     client = quotes.connection()
-    doomed = [*client.keys("frame:test-*"), feed.HEARTBEAT, feed.HEALTH]
+    doomed = [*client.keys("frame:test-*"), "heartbeat:test-worker", feed.HEARTBEAT, feed.HEALTH]
     client.delete(*doomed)
     yield client
-    doomed = [*client.keys("frame:test-*"), feed.HEARTBEAT, feed.HEALTH]
+    doomed = [*client.keys("frame:test-*"), "heartbeat:test-worker", feed.HEARTBEAT, feed.HEALTH]
     client.delete(*doomed)
 
 
@@ -72,11 +73,13 @@ class RememberingPulse(feed.Pulse):
         super().__init__(client, lambda: WALL)
         self.states: list[str] = []
         self.stop_at = ""
+        self.at: dict[str, Callable[[], object]] = {}
         self._stop = stop
 
     def say(self, state, **facts):
         super().say(state, **facts)
         self.states.append(state)
+        self.at.get(state, lambda: None)()
         if state == self.stop_at:
             self._stop.set()
 

@@ -60,6 +60,32 @@ def test_a_restart_goes_on_where_it_stopped(market, simulator, stop, timeline):
     assert times == sorted(set(times))
 
 
+def test_a_jump_while_a_frame_is_on_its_way_is_kept(market, simulator, stop, timeline):
+    def after(frame):
+        if frame.n == 2:
+            services.jump_forward(timeline=timeline, to=time(15, 9))
+        if frame.n == 3:
+            stop.set()
+
+    simulator.after = after
+
+    market.run()
+
+    assert [(f.n, f.now.time()) for f in simulator.frames] == [
+        (1, time(9, 15)), (2, time(9, 15, 30)), (3, time(15, 9, 30)),
+    ]  # fmt: skip
+
+
+def test_the_first_frame_waits_for_those_who_trade_on_it(market, simulator, stop, timeline, valkey, pulse):
+    pulse.at["waiting"] = lambda: valkey.set("heartbeat:test-worker", "now", ex=10)
+    simulator.after = stop_after(stop, 2)
+
+    market.run(wait_for=("test-worker",))
+
+    assert pulse.states == ["waiting", "playing", "playing"]
+    assert [f.n for f in simulator.frames] == [1, 2]
+
+
 @pytest.mark.parametrize(
     "answer",
     [

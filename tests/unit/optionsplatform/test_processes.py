@@ -10,7 +10,6 @@ SUPPORTING = {"postgres", "redis", "migrate"}
 CONTAINED = table(
     web_port=8000,
     simulator_port=8900,
-    data_dir="/data",
     web_host="0.0.0.0",  # noqa: S104 - inside a container
     simulator_host="0.0.0.0",  # noqa: S104 - inside a container
 )

@@ -58,6 +58,7 @@ def test_a_preview_shows_what_each_pair_would_order_and_writes_nothing(untraded,
     assert Decimal(condor["charges"]) == sum(Decimal(o["charges"]) for o in condor["orders"])
     zerodha = next(row for row in shown["brokers"] if row["broker"] == "zerodha")
     assert (zerodha["pairs"], zerodha["enough"]) == (2, True)
+    assert Decimal(zerodha["premium"]) < 0  # a condor and a call: received
     assert Decimal(zerodha["available"]) > Decimal(zerodha["margin"]) > Decimal(condor["margin"])
     assert StrategyExecution.objects.count() == Order.objects.count() == 0
 

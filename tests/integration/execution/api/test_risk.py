@@ -160,6 +160,13 @@ def test_a_paper_key_stops_paper_scopes_only(desk, owner, program):
     assert act(program("trade"), "kill", "account", live.pk).status_code == 200
 
 
+def test_without_a_world_nothing_can_be_closed_and_the_answer_says_so(api):
+    for verb in "exit", "square-off", "kill":
+        answer = act(api, verb)
+        assert (answer.status_code, answer.json()["code"]) == (503, "no_timeline")
+    assert act(api, "pause").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

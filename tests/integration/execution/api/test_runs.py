@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from execution.live.feed import state_key
 from execution.models import Order, Position, StrategyExecution
 from market import quotes
+from tests.factories import make_order, make_run
 from tests.integration.execution.api.conftest import forget, publish
 from tests.integration.execution.conftest import MONDAY
 
@@ -88,6 +89,19 @@ def test_a_denied_run_says_why_in_plain_words(desk, mine):
 
     assert (row["status"], row["code"]) == ("denied", "MARGIN_ABOVE_LIMIT")
     assert row["why"] == "This entry would block more margin than the pair's maximum."
+
+
+def test_an_order_without_an_answer_says_that_it_is_looked_up(desk, mine):
+    run = make_run(desk.pair("Iron Condor", "zerodha"), desk.player.timeline)
+    asked = make_order(run, status="UNKNOWN")
+    refused = make_order(run, status="REJECTED", code="INSUFFICIENT_MARGIN", upstream="RMS: margin")
+
+    shown = mine.get(f"/options/orders/{asked.pk}").json()
+    assert (shown["state"], shown["slippage"], shown["fills"]) == ("Confirming with broker", None, [])
+    assert "not sent twice" in shown["why"]
+    [other] = rows(mine, "/options/orders?status=REJECTED")
+    assert (other["id"], other["upstream"]) == (refused.pk, "RMS: margin")
+    assert other["why"] == "The account does not have enough free margin."
 
 
 def test_orders_are_narrowed_and_one_shows_its_fills(traded, mine):

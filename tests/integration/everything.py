@@ -1,0 +1,179 @@
+"""One owner with one of everything, so that every route has an object to be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
+from django.apps import apps
+from django.db import transaction
+
+from execution.models import Settlement
+from execution.services import pause
+from market.models import Quote, SettlementPrice
+from market.quotes import connection as valkey
+from marketplace.models import FeeEntry, Invoice, Subscription
+from tests.factories import (
+    PASSWORD,
+    UserFactory,
+    make_account,
+    make_allocation,
+    make_api_key,
+    make_curator,
+    make_listing,
+    make_operator,
+    make_subscription,
+)
+from tests.integration.pages import world as story
+from tests.integration.routes import Route
+from users.models import ApiKey, User
+
+NOW = datetime(2026, 7, 29, 6, 10, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """An owner with one of everything, and a stranger with nothing."""
+
+    owner: User
+    stranger: User
+    curator: User
+    operator: User
+    root: User
+    story: story.World
+    subscription: Subscription
+    key: ApiKey
+    live_pair: Any
+    ids: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def marks(self) -> list[str]:
+        """Words that stand only in the owner's rows."""
+        named = [self.owner.email, self.key.prefix, self.key.name, "Day loss limit of a pair was hit"]
+        accounts = [account.label for account in self.story.accounts.values()]
+        orders = [order.client_ref for order in self.story.orders]
+        return [*named, self.story.basket.name, *accounts, *orders]
+
+    @property
+    def secrets(self) -> list[str]:
+        """What no page and no answer may show to anybody."""
+        sealed = [
+            text
+            for account in self.story.accounts.values()
+            for text in account.sealed_secrets.values()
+        ]
+        return [self.key.digest, self.owner.password, self.curator.password, *sealed]
+
+
+def build() -> World:
+    owner = UserFactory(email="owner-of-everything@example.com")
+    played = story.build(owner)
+    curator = make_curator(email="curator@example.com")
+    subscription = make_subscription(owner, make_listing(curator, monthly_fee="500"))
+    key, _ = make_api_key(owner, name="The owner's robot")
+    live = make_account(owner, mode="live", label="Live Zerodha", client_id="LIVE1")
+    live_pair = make_allocation(played.strategies["iron_condor"], live)
+    _ledger(subscription, played.timeline)
+    _market_rows(played.timeline)
+    _trading_rows(owner, played)
+    world = World(
+        owner, UserFactory(email="stranger@example.com"), curator,
+        make_operator(email="operator@example.com"),
+        User.objects.create_superuser("root@example.com", PASSWORD),
+        played, subscription, key, live_pair,
+    )  # fmt: skip
+    _sign_in_rows(owner)
+    world.ids.update(_ids(world))
+    return world
+
+
+@contextmanager
+def standing() -> Iterator[World]:
+    """A world for a whole module; tests in it roll back to it, and it is gone at the end."""
+    frame = transaction.atomic()
+    frame._from_testcase = True
+    with frame:
+        yield build()
+        transaction.set_rollback(True)
+    valkey().delete("frame:demo", "heartbeat:market")
+
+
+def _ids(world: World) -> dict[str, Any]:
+    """By the name that stands in the URL; a new name must be added here."""
+    played = world.story
+    pair = played.pairs[0]
+    return {
+        "notice_id": world.owner.notices.get().pk,
+        "key_id": world.key.pk,
+        "account_id": played.accounts["zerodha"].pk,
+        "basket_id": played.basket.pk,
+        "strategy_id": pair.strategy_id,
+        "allocation_id": pair.pk,
+        "execution_id": played.runs[0].pk,
+        "order_id": played.orders[0].pk,
+        "listing_id": world.subscription.basket.listing.pk,
+        "subscription_id": world.subscription.pk,
+        "verb": "kill",
+        "choice": "leave",
+        "rest": "no-such-path",
+    }
+
+
+def object_of(route: Route) -> Any:
+    """A row of the model that this page of the admin is about."""
+    _, app, model = route.template.split("/")[:3]
+    found = apps.get_model(app, model)._default_manager.order_by("pk").first()
+    assert found is not None, f"{route}: the owner's world has no {app}.{model}"
+    return found
+
+
+def _ledger(subscription: Subscription, timeline: Any) -> None:
+    month = date(2026, 7, 1)
+    FeeEntry.objects.create(
+        subscription=subscription, timeline=timeline, kind="monthly", period=month,
+        amount=Decimal("500.00"), basis={}, notional=False, at=NOW,
+    )  # fmt: skip
+    Invoice.objects.create(
+        subscription=subscription, period=month, total=Decimal("500.00"), issued_at=NOW
+    )
+
+
+def _trading_rows(owner: User, played: story.World) -> None:
+    pause(user=owner, scope="pair", target=played.pairs[-1].pk, by=owner, source="test", now=NOW)
+    Settlement.objects.create(
+        position=played.pairs[0].positions.first(), trading_day=story.DAY, quantity=65,
+        price=Decimal("12.00"), underlying_price=Decimal("24500.00"), provisional=True,
+        source="test", amount=Decimal("780.00"), charges=Decimal("1.20"), at=NOW,
+    )  # fmt: skip
+
+
+def _market_rows(timeline: Any) -> None:
+    SettlementPrice.objects.create(
+        timeline=timeline, underlying="NIFTY", day=story.DAY, price=Decimal("24500.00"),
+        source="test", entered_at=NOW,
+    )  # fmt: skip
+    Quote.objects.create(
+        timeline=timeline, symbol="NIFTY-20260804-24500-CE", ltp=Decimal("71.20"), at=NOW,
+        bid_quantity=65, ask_quantity=65, expires_at=NOW + timedelta(minutes=5),
+    )  # fmt: skip
+
+
+def _sign_in_rows(owner: User) -> None:
+    """Rows of allauth, so that its pages of the admin are walked too."""
+    EmailAddress.objects.get_or_create(user=owner, email=owner.email, defaults={"primary": True})
+    Authenticator.objects.create(user=owner, type="recovery_codes", data={"migrated_codes": []})
+    app = SocialApp.objects.create(provider="openid_connect", name="Pool", client_id="desk")
+    account = SocialAccount.objects.create(user=owner, provider="pool", uid="1")
+    SocialToken.objects.create(app=app, account=account, token="pool-token")
+    UserSession.objects.create(
+        user=owner, session_key="session-of-the-owner", ip="127.0.0.1", created_at=NOW,
+        last_seen_at=NOW + timedelta(minutes=1), user_agent="browser",
+    )  # fmt: skip
