@@ -36,6 +36,9 @@ EXAMPLE = OpenApiExample(
 )
 
 
+CHANGE = OpenApiExample("A new name", value={"label": "Zerodha, second desk"}, request_only=True)
+
+
 class AccountBody(serializers.ModelSerializer):
     capital = Money()
 
@@ -121,6 +124,7 @@ class Account(APIView):
         summary="Rename a broker account or set its capital",
         request=AccountChange,
         responses=AccountBody,
+        examples=[CHANGE],
     )
     def patch(self, request: Request, account_id: int) -> Response:
         account = _mine_to_change(request, account_id)

@@ -58,13 +58,13 @@ class Services:
 
 
 @contextmanager
-def throwaway() -> Iterator[Services]:
+def throwaway(*, valkey: bool = True) -> Iterator[Services]:
     """Services in a temporary folder that disappears with them: for tests and `trade_day`."""
     folder = Path(tempfile.mkdtemp(prefix="options-"))
     folder.chmod(0o755)
     services = None
     try:
-        services = Services(folder, durable=False, temporary=True)
+        services = Services(folder, valkey=valkey, durable=False, temporary=True)
         services.start()
         yield services
     finally:

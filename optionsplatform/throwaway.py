@@ -6,18 +6,39 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg
 
 from optionsplatform.embedded import throwaway
+from optionsplatform.kept import urls
 from optionsplatform.runtime import CannotStart
 
+ROOT = Path(__file__).resolve().parent.parent
 
-def main(command: list[str]) -> int:
+
+def has_database(environment: Mapping[str, str]) -> bool:
+    """Whether a database is given by URL, or a desk of this data folder runs one."""
+    if environment.get("DATABASE_URL"):
+        return True
+    url = urls(Path(environment.get("DATA_DIR") or ROOT / ".data")).get("DATABASE_URL")
+    if url is None:
+        return False
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def main(command: list[str], *, valkey: bool = True) -> int:
     """The command's own exit code; services given by both URLs are used instead of new ones."""
     if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
         return subprocess.run(command).returncode
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the services stop too
     try:
-        with throwaway() as services:
+        with throwaway(valkey=valkey) as services:
             return _interruptible(command, {**os.environ, **services.environment()})
     except CannotStart as problem:
         sys.stderr.write(f"{problem}\n")

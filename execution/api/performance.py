@@ -98,7 +98,7 @@ def _days(rows: QuerySet[PerformanceMetric], asked: dict[str, Any]) -> Response:
     })  # fmt: skip
 
 
-def _day(row: dict[str, Any]) -> dict[str, Any]:
+def _day(row: Any) -> dict[str, Any]:
     return {
         "key": row["trading_day"].isoformat(),
         "name": row["trading_day"].isoformat(),

@@ -68,7 +68,7 @@ class Preview(APIView):
 
     @extend_schema(
         summary="Preview an entry of the basket now", request=Nothing, responses=plan_bodies.PreviewBody,
-        examples=[examples.answer("One pair", examples.PREVIEW)],
+        examples=[examples.asked("Nothing to say", {}), examples.answer("One pair", examples.PREVIEW)],
     )  # fmt: skip
     def post(self, request: Request, basket_id: int) -> Response:
         basket, user = _basket(request, basket_id), caller(request)

@@ -197,7 +197,7 @@ def require_own(user: User, scope: str, target: int | None, *, archived_too: boo
 def require_paper(user: User, scope: str, target: int | None) -> None:
     """A paper key acts only where no live account is in scope."""
     accounts = open_accounts_of(user) if scope == Scope.USER else accounts_of(user).none()
-    if scope == Scope.ACCOUNT:
+    if scope == Scope.ACCOUNT and target is not None:
         accounts = accounts_of(user).filter(pk=target)
     pairs = services.pairs_in(user=user, scope=scope, target=target)
     live = any(pair.broker_account.mode == LIVE for pair in pairs)

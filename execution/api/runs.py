@@ -79,7 +79,7 @@ def list_of(body: type[serializers.Serializer]) -> serializers.Serializer:
         "data": body(many=True),
         "next_cursor": serializers.CharField(allow_null=True, help_text="send it as ?cursor="),
     }
-    return inline_serializer(f"{body.__name__}List", fields)  # type: ignore[arg-type]
+    return inline_serializer(f"{body.__name__}List", fields)
 
 
 class Executions(APIView):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -112,6 +112,7 @@ class ListingDetail(ListingBody):
         return TrackRecordBody(self.context["record"]).data
 
 
+@extend_schema_view(get=extend_schema(summary="Baskets on offer"))
 class Listings(ListAPIView):
     """Published baskets, newest first, and withdrawn ones that you still subscribe to."""
 
@@ -125,7 +126,7 @@ class Listings(ListAPIView):
 class OneListing(APIView):
     """One listing with its track record: live days apart from paper days."""
 
-    @extend_schema(responses=ListingDetail)
+    @extend_schema(summary="One offer with its track record", responses=ListingDetail)
     def get(self, request: Request, listing_id: int) -> Response:
         rows = selectors.listing_for(request.user)
         listing = get_object_or_404(rows, pk=min(listing_id, BIGGEST))

@@ -6,7 +6,12 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import serializers, status
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -23,6 +28,30 @@ from users.api.idempotency import idempotent
 from users.api.lists import CursorPages
 from users.api.problems import Problem
 from users.api.serializers import BIGGEST, StrictSerializer
+
+
+NEW = OpenApiExample(
+    "One strategy on one account",
+    value={
+        "listing_id": 1,
+        "rows": [
+            {
+                "strategy_id": 4,
+                "broker_account_id": 1,
+                "lots": 1,
+                "max_lots": 2,
+                "max_day_loss": "10000.00",
+                "max_margin": "300000.00",
+                "max_open_positions": 4,
+            }
+        ],
+    },
+    request_only=True,
+)
+LEAVE = OpenApiExample(
+    "Keep what is open", value={"close_positions": False}, request_only=True
+)
+APPLY = OpenApiExample("Run the newest version", value={"choice": "apply"}, request_only=True)
 
 
 class SubscriptionBody(serializers.ModelSerializer):
@@ -106,6 +135,7 @@ class Choice(StrictSerializer):
     choice = serializers.ChoiceField(choices=["apply", "keep"])
 
 
+@extend_schema_view(get=extend_schema(summary="Your subscriptions"))
 class Subscriptions(ListAPIView):
     """Your subscriptions, newest first, also those you have left."""
 
@@ -115,7 +145,12 @@ class Subscriptions(ListAPIView):
     def get_queryset(self):
         return selectors.subscriptions_of(self.request.user)
 
-    @extend_schema(request=NewSubscription, responses={201: SubscriptionDetail})
+    @extend_schema(
+        summary="Subscribe to a listing",
+        request=NewSubscription,
+        responses={201: SubscriptionDetail},
+        examples=[NEW],
+    )
     @idempotent()
     def post(self, request: Request) -> Response:
         body = _checked(NewSubscription, request)
@@ -134,7 +169,7 @@ class Subscriptions(ListAPIView):
 class OneSubscription(APIView):
     """One subscription, with what its basket's newest version would change."""
 
-    @extend_schema(responses=SubscriptionDetail)
+    @extend_schema(summary="One subscription", responses=SubscriptionDetail)
     def get(self, request: Request, subscription_id: int) -> Response:
         return _answer(request, subscription_id)
 
@@ -144,7 +179,12 @@ class Leave(APIView):
 
     never_throttled = True
 
-    @extend_schema(request=Leaving, responses=SubscriptionDetail)
+    @extend_schema(
+        summary="Leave a subscription",
+        request=Leaving,
+        responses=SubscriptionDetail,
+        examples=[LEAVE],
+    )
     @idempotent(required=False)
     def post(self, request: Request, subscription_id: int) -> Response:
         held = _mine(request, subscription_id)
@@ -158,7 +198,12 @@ class Leave(APIView):
 class Version(APIView):
     """Apply the curator's newest version, or keep the one you run."""
 
-    @extend_schema(request=Choice, responses=SubscriptionDetail)
+    @extend_schema(
+        summary="Apply or keep a version",
+        request=Choice,
+        responses=SubscriptionDetail,
+        examples=[APPLY],
+    )
     @idempotent(required=False)
     def post(self, request: Request, subscription_id: int) -> Response:
         held = _mine(request, subscription_id)
@@ -178,6 +223,7 @@ class InvoiceBody(serializers.ModelSerializer):
         fields = ("id", "subscription_id", "basket", "period", "total", "status", "issued_at")
 
 
+@extend_schema_view(get=extend_schema(summary="Your invoices"))
 class Invoices(ListAPIView):
     """Your invoices, newest first; paper accounts are never invoiced."""
 

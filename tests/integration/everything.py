@@ -170,7 +170,9 @@ def _sign_in_rows(owner: User) -> None:
     """Rows of allauth, so that its pages of the admin are walked too."""
     EmailAddress.objects.get_or_create(user=owner, email=owner.email, defaults={"primary": True})
     Authenticator.objects.create(user=owner, type="recovery_codes", data={"migrated_codes": []})
-    app = SocialApp.objects.create(provider="openid_connect", name="Pool", client_id="desk")
+    app = SocialApp.objects.create(
+        provider="openid_connect", provider_id="pool", name="Pool", client_id="desk"
+    )
     account = SocialAccount.objects.create(user=owner, provider="pool", uid="1")
     SocialToken.objects.create(app=app, account=account, token="pool-token")
     UserSession.objects.create(

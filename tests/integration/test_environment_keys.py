@@ -198,22 +198,27 @@ def test_the_supervisor_tells_the_simulator_the_market_of_its_environment(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "entered"),
-    [("trading_start_time", "09:30", False), ("trading_end_time", "15:00", True)],
+    ("key", "value", "runs"),
+    [
+        ("trading_start_time", "09:30", {("entry", "missed", "OUTSIDE_SESSION")}),
+        ("trading_end_time", "15:00", {("entry", "done", ""), ("exit", "due", "")}),
+    ],
+    ids=["the entry of 09:20 comes before the start", "the exit of 15:10 waits for the next open"],
 )
-def test_the_session_is_open_at_the_stated_times_only(db, settings, key, value, entered):
-    config = settings.PLATFORM.indian_market_config | {key: value}
+def test_orders_go_between_the_stated_times_only(db, settings, key, value, runs):
     desk = desk_of("Iron Condor", broker="zerodha", lots=2)
+    timeline = desk.player.timeline.key
+    frames = [
+        desk.market.frame_at(at(MONDAY, moment), timeline=timeline, n=n, cadence=60)
+        for n, moment in enumerate((time(9, 20), time(15, 10)), start=1)
+    ]
 
+    config = settings.PLATFORM.indian_market_config | {key: value}
     with configured(settings, indian_market_config=config):
-        desk.at(9, 20)
-        desk.at(15, 10)
+        for frame in frames:
+            desk.player.push(frame)
 
-    runs = dict(StrategyExecution.objects.values_list("phase", "status"))
-    if entered:  # the session ended at 15:00: the exit of 15:10 waits for the next open
-        assert runs == {"entry": "done", "exit": "due"}
-        return
-    assert runs == {"entry": "missed"}
+    assert set(StrategyExecution.objects.values_list("phase", "status", "code")) == runs
 
 
 def test_an_index_that_the_stated_table_does_not_name_is_not_traded(db, settings):

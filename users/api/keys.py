@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers, status
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -29,6 +29,13 @@ SHOWN = (
 )
 
 
+EXAMPLE = OpenApiExample(
+    "A key that reads",
+    value={"name": "Spreadsheet", "scope": "read", "expires_at": "2027-08-04T00:00:00+05:30"},
+    request_only=True,
+)
+
+
 class KeyBody(serializers.ModelSerializer):
     class Meta:
         model = ApiKey
@@ -49,6 +56,7 @@ class CreatedKey(serializers.ModelSerializer):
         fields = (*SHOWN, "token")
 
 
+@extend_schema_view(get=extend_schema(summary="Your API keys"))
 class Keys(ListAPIView):
     """Your keys, newest first, also those revoked or expired."""
 
@@ -59,7 +67,9 @@ class Keys(ListAPIView):
     def get_queryset(self):
         return selectors.keys_of(caller(self.request))
 
-    @extend_schema(request=NewKey, responses={201: CreatedKey})
+    @extend_schema(
+        summary="Create an API key", request=NewKey, responses={201: CreatedKey}, examples=[EXAMPLE]
+    )
     def post(self, request: Request) -> Response:
         body = NewKey(data=request.data)
         body.is_valid(raise_exception=True)
@@ -75,7 +85,7 @@ class Key(APIView):
 
     session_only = True
 
-    @extend_schema(request=None, responses={204: None})
+    @extend_schema(summary="Revoke an API key", request=None, responses={204: None})
     def delete(self, request: Request, key_id: int) -> Response:
         key = get_object_or_404(selectors.keys_of(caller(request)), pk=min(key_id, BIGGEST))
         services.revoke_api_key(

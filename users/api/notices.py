@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -18,6 +18,9 @@ from users.api.serializers import BIGGEST, StrictSerializer
 from users.models import Notice
 
 
+EMPTY = OpenApiExample("Nothing to say", value={}, request_only=True)
+
+
 class NoticeBody(serializers.ModelSerializer):
     class Meta:
         model = Notice
@@ -28,6 +31,7 @@ class Nothing(StrictSerializer):
     """No field at all: the path says everything."""
 
 
+@extend_schema_view(get=extend_schema(summary="What the platform told you"))
 class Notices(ListAPIView):
     """Everything the platform told you, newest first."""
 
@@ -43,7 +47,9 @@ class NoticeRead(APIView):
 
     moves_money = False
 
-    @extend_schema(request=Nothing, responses=NoticeBody)
+    @extend_schema(
+        summary="Mark a notice as read", request=Nothing, responses=NoticeBody, examples=[EMPTY]
+    )
     def post(self, request: Request, notice_id: int) -> Response:
         Nothing(data=request.data).is_valid(raise_exception=True)
         notice = get_object_or_404(

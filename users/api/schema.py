@@ -49,10 +49,11 @@ EXAMPLES = {
     "412": ("version_moved", "It has changed since you read it", "The version is now 4.", "Read it again and repeat your change."),
     "415": ("unsupported_media_type", "Not JSON", "Unsupported media type.", "Send Content-Type: application/json."),
     "422": ("invalid", "Bad input", "/lots: Send a whole number.", "Correct the fields named in errors and send again."),
+    "503": ("market_silent", "The market process is silent", "No frame of timeline 'demo' was published lately.", "Wait for the market process, or start it."),
     "429": ("too_many_requests", "Too many requests", "Request was throttled.", "Wait for Retry-After seconds."),
 }  # fmt: skip
-READS = ("401", "403", "422", "429")
-WRITES = ("400", "401", "403", "409", "412", "415", "422", "429")
+READS = ("401", "403", "422", "429", "503")
+WRITES = ("400", "401", "403", "409", "412", "415", "422", "429", "503")
 
 
 class BearerKey(OpenApiAuthenticationExtension):
@@ -123,7 +124,7 @@ def _problem(status: str, ref: dict[str, str]) -> dict[str, Any]:
         "detail": detail,
         "code": code,
         "fix": fix,
-        "retryable": status in ("409", "429"),
+        "retryable": status in ("409", "429", "503"),
         "request_id": "5f0c6f0e-7e5c-4b8e-9c58-0d6a3f8a1f10",
     }
     return {"description": title, "content": {CONTENT_TYPE: {"schema": ref, "example": example}}}

@@ -32,8 +32,8 @@ class Command(BaseCommand):
         parser.add_argument("--spot", nargs="*", default=[], metavar="FILE", help="index files")
         parser.add_argument("--basket", type=Path, default=stories.CONSERVATIVE_INCOME,
                             help="a story file; default the Conservative Income basket")  # fmt: skip
-        parser.add_argument("--entry", type=_time, help="enter all strategies at HH:MM")
-        parser.add_argument("--exit", type=_time, help="exit the intraday strategies at HH:MM")
+        parser.add_argument("--entry", metavar="HH:MM", help="enter all strategies at HH:MM")
+        parser.add_argument("--exit", metavar="HH:MM", help="exit the intraday strategies at HH:MM")
         parser.add_argument("--settlement", action="append", default=[], metavar="UNDERLYING=VALUE",
                             help="official settlement value of the (last) expiry day")  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print the whole report as JSON")
@@ -53,9 +53,10 @@ class Command(BaseCommand):
 def run(options: dict[str, Any]) -> dict[str, Any]:
     """Play the files in a throwaway database; the report's document."""
     values = [_settlement(text) for text in options["settlement"]]
+    entry, leave = (_time(name, options[name]) for name in ("entry", "exit"))
     days = recorded.days(options["files"], options["spot"])
     story = stories.read(options["basket"])
-    story = stories.at_times(story, entry=options["entry"], leave=options["exit"])
+    story = stories.at_times(story, entry=entry, leave=leave)
     names = [Path(name).name for name in (*options["files"], *options["spot"])]
     with throwaway_database(f"trade_day_{os.getpid()}"):
         player = open_world(story, first_day=days[0].day, files=names)
@@ -70,8 +71,8 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
             inputs={
                 "files": names,
                 "basket": story["basket"],
-                "entry": str(options["entry"]) if options["entry"] else None,
-                "exit": str(options["exit"]) if options["exit"] else None,
+                "entry": str(entry) if entry else None,
+                "exit": str(leave) if leave else None,
                 "settlement": {name: str(value) for name, value in values},
             },
             data=[report.quality(day.day, day.quality) for day in days],
@@ -98,10 +99,13 @@ def _settlement(text: str) -> tuple[str, Decimal]:
         price = Decimal(value)
     except InvalidOperation as error:
         raise CommandError(f"--settlement {text!r}: write UNDERLYING=VALUE, such as NIFTY=24612.35.") from error
-    if underlying not in UNDERLYINGS or price <= 0:
+    if underlying not in UNDERLYINGS or not (price.is_finite() and price > 0):
         raise CommandError(f"--settlement {text!r}: use a known underlying and a value above 0.")
     return underlying, price
 
 
-def _time(text: str) -> time:
-    return time.fromisoformat(text)
+def _time(name: str, text: str | None) -> time | None:
+    try:
+        return None if text is None else time.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError(f"--{name} {text!r}: write HH:MM, such as 09:20.") from error
