@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
@@ -11,7 +12,10 @@ from django.db.models import Q, QuerySet
 from allocations.models import StrategyBrokerAllocation, TradingState
 from allocations.risk import Effective, PairTerms, RiskLimit, tightest
 from baskets.models import Basket
+from baskets.selectors import visible_baskets
 from brokers.selectors import accounts_of
+from strategies.models import Strategy
+from strategies.selectors import strategies_of
 from users.models import User
 
 Scope = TradingState.Scope
@@ -111,3 +115,18 @@ def target_id(row: TradingState) -> int | None:
 def is_operator(user: User | AnonymousUser) -> bool:
     """Who keeps the installation running: the group operator, and superusers."""
     return user.is_active and (user.is_superuser or user.groups.filter(name="operator").exists())
+
+
+def targets_of(user: User, scope: str) -> QuerySet[Any]:
+    """What the user may stop in a scope below their own, open or archived: stopping is never refused
+    for that, what is archived may still hold positions."""
+    pairs = StrategyBrokerAllocation.objects.filter(broker_account__in=accounts_of(user))
+    if scope == Scope.PAIR:
+        return pairs
+    if scope == Scope.ACCOUNT:
+        return accounts_of(user)
+    if scope == Scope.STRATEGY:
+        seen = Q(pk__in=strategies_of(user).values("pk"))
+        return Strategy.objects.filter(seen | Q(pk__in=pairs.values("strategy")))
+    seen = Q(pk__in=visible_baskets(user).values("pk"))
+    return Basket.objects.filter(seen | Q(pk__in=pairs.values("strategy__basket")))

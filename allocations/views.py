@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
@@ -22,6 +22,7 @@ from baskets.selectors import visible_baskets
 from brokers.selectors import open_accounts_of
 from strategies.selectors import strategies_in
 from users.errors import Conflict, Refused
+from users.requests import SignedInRequest
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class Total:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def matrix(request: HttpRequest, basket_id: int) -> HttpResponse:
+def matrix(request: SignedInRequest, basket_id: int) -> HttpResponse:
     """Lots and limits of every strategy on every account. A stale page saves nothing (409)."""
     basket = get_object_or_404(visible_baskets(request.user), pk=basket_id)
     form, pairs = _form(request, basket, request.POST or None)
@@ -62,7 +63,7 @@ def matrix(request: HttpRequest, basket_id: int) -> HttpResponse:
 
 
 def _form(
-    request: HttpRequest, basket: Basket, data: Any
+    request: SignedInRequest, basket: Basket, data: Any
 ) -> tuple[MatrixForm, list[StrategyBrokerAllocation]]:
     pairs = list(selectors.matrix_of(request.user, basket))
     form = MatrixForm(
@@ -84,7 +85,7 @@ def _rows(form: MatrixForm) -> list[services.MatrixRow]:
 
 
 def _page(
-    request: HttpRequest,
+    request: SignedInRequest,
     basket: Basket,
     form: MatrixForm,
     pairs: Sequence[StrategyBrokerAllocation],

@@ -16,6 +16,7 @@ from baskets.models import Basket, BasketGrant, BasketVersion
 from baskets.selectors import is_curator
 from users.errors import Refused
 from users.models import User
+from users.requests import signed_in
 
 
 class CuratorAdmin(ModelAdmin):
@@ -106,15 +107,15 @@ class BasketAdmin(CuratorAdmin):
     def save_model(self, request: HttpRequest, obj: Basket, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         values = {**form.cleaned_data, **act(request)}
         if change:
-            services.edit_basket(by=request.user, basket=obj, **values)
+            services.edit_basket(by=signed_in(request), basket=obj, **values)
             return
-        made = services.create_basket(owner=request.user, kind=Basket.Kind.ADMIN, **values)
+        made = services.create_basket(owner=signed_in(request), kind=Basket.Kind.ADMIN, **values)
         obj.pk, obj.owner, obj.kind, obj.status = made.pk, made.owner, made.kind, made.status
 
     @admin.action(description="Archive: ends entries, exits go on")
     def archive(self, request: HttpRequest, queryset: Any) -> None:
         for basket in queryset:
-            services.archive_basket(by=request.user, basket=basket, **act(request))
+            services.archive_basket(by=signed_in(request), basket=basket, **act(request))
         self.message_user(request, "Archived.", messages.SUCCESS)
 
 

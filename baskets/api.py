@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from baskets import selectors, services
 from baskets.models import Basket
-from users.api.authentication import origin
+from users.api.authentication import caller, origin
 from users.api.lists import CursorPages
 from users.api.serializers import StrictSerializer, query
 
@@ -69,7 +69,7 @@ class Baskets(ListAPIView):
     def get_queryset(self) -> QuerySet[Basket]:
         if query(Source, self.request)["source"] == "marketplace":
             return selectors.published_baskets()
-        return selectors.visible_baskets(self.request.user)  # type: ignore[arg-type]
+        return selectors.visible_baskets(caller(self.request))  # type: ignore[arg-type]
 
     @extend_schema(
         summary="Your baskets, or the marketplace's",
@@ -92,7 +92,7 @@ class Baskets(ListAPIView):
         body = NewBasket(data=request.data)
         body.is_valid(raise_exception=True)
         basket = services.create_basket(
-            owner=request.user, now=timezone.now(), **origin(request), **body.validated_data
+            owner=caller(request), now=timezone.now(), **origin(request), **body.validated_data
         )
         data = BasketBody(basket, context={"request": request}).data
         return Response(data, status=status.HTTP_201_CREATED)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -15,11 +15,12 @@ from baskets import selectors, services
 from baskets.forms import BasketForm
 from baskets.models import Basket
 from users.errors import Forbidden, Refused
+from users.requests import SignedInRequest
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def new_basket(request: HttpRequest) -> HttpResponse:
+def new_basket(request: SignedInRequest) -> HttpResponse:
     """Name a basket; its strategies come next."""
     form = BasketForm(request.POST or None)
     if form.is_valid():
@@ -39,7 +40,7 @@ def new_basket(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def edit_basket(request: HttpRequest, basket_id: int) -> HttpResponse:
+def edit_basket(request: SignedInRequest, basket_id: int) -> HttpResponse:
     """Rename or describe a basket."""
     basket = _writable(request, basket_id)
     start = {"name": basket.name, "description": basket.description}
@@ -65,7 +66,7 @@ def edit_basket(request: HttpRequest, basket_id: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def archive_basket(request: HttpRequest, basket_id: int) -> HttpResponse:
+def archive_basket(request: SignedInRequest, basket_id: int) -> HttpResponse:
     """Hide a basket and end its entries."""
     basket = _writable(request, basket_id)
     services.archive_basket(
@@ -79,7 +80,7 @@ def archive_basket(request: HttpRequest, basket_id: int) -> HttpResponse:
     return redirect("page-baskets")
 
 
-def _writable(request: HttpRequest, basket_id: int) -> Basket:
+def _writable(request: SignedInRequest, basket_id: int) -> Basket:
     basket = get_object_or_404(selectors.readable_baskets(request.user), pk=basket_id)
     try:
         selectors.require_writer(request.user, basket)
@@ -88,6 +89,6 @@ def _writable(request: HttpRequest, basket_id: int) -> Basket:
     return basket
 
 
-def _form(request: HttpRequest, form: BasketForm, **words: object) -> HttpResponse:
+def _form(request: SignedInRequest, form: BasketForm, **words: object) -> HttpResponse:
     status = 422 if form.errors else 200
     return render(request, "baskets/new.html", {"form": form, **words}, status=status)

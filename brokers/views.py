@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -16,6 +16,7 @@ from brokers.forms import PaperAccountForm
 from brokers.models import BrokerAccount
 from brokers.types import Funds, ReadFailed
 from users.errors import Refused
+from users.requests import SignedInRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Row:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def accounts(request: HttpRequest) -> HttpResponse:
+def accounts(request: SignedInRequest) -> HttpResponse:
     """Every account that can trade, with its funds as the broker says; a form for a paper account."""
     form = PaperAccountForm(request.POST or None)
     if form.is_valid():
@@ -46,7 +47,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def archive_account(request: HttpRequest, account_id: int) -> HttpResponse:
+def archive_account(request: SignedInRequest, account_id: int) -> HttpResponse:
     """Stop using a flat account."""
     account = get_object_or_404(selectors.accounts_of(request.user), pk=account_id)
     try:
@@ -57,7 +58,7 @@ def archive_account(request: HttpRequest, account_id: int) -> HttpResponse:
     return redirect("page-accounts")
 
 
-def _act(request: HttpRequest) -> services.Act:
+def _act(request: SignedInRequest) -> services.Act:
     return services.Act(
         actor=request.user,
         source="page",

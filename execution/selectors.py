@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from django.db.models import Model, QuerySet, Sum
 
-from allocations.models import TradingState
-from allocations.selectors import allocations_of
-from baskets.selectors import visible_baskets
-from brokers.selectors import accounts_of
+from allocations.selectors import targets_of
 from execution.models import Order, PerformanceMetric, Position, StrategyExecution
 from execution.states import OrderState
 from market.models import Timeline
-from strategies.selectors import strategies_of
 from users.models import User
-
-Scope = TradingState.Scope
 
 
 def executions_of(user: User) -> QuerySet[StrategyExecution]:
@@ -111,14 +104,9 @@ def rollup(rows: QuerySet[PerformanceMetric], by: str) -> list[Rollup]:
 
 
 def target_of(user: User, scope: str, target: int | None) -> Model:
-    """What a scope below the user's and an id name, among what they may see; DoesNotExist otherwise."""
-    found: dict[str, Any] = {
-        Scope.PAIR: allocations_of,
-        Scope.STRATEGY: strategies_of,
-        Scope.BASKET: visible_baskets,
-        Scope.ACCOUNT: accounts_of,
-    }
-    return found[scope](user).get(pk=target)
+    """What a scope below the user's and an id name; DoesNotExist when it is not the user's."""
+    found: Model = targets_of(user, scope).get(pk=target)
+    return found
 
 
 def unknown_orders(timeline: Timeline) -> QuerySet[Order]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import NotRequired, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
@@ -30,47 +31,50 @@ Status = StrategyExecution.Status
 UNFINISHED = [Status.DUE, Status.RUNNING]
 
 
-def pause(*, user: User, scope: str, target: int | None, by: User, source: str, now: datetime) -> None:
+class Act(TypedDict):
+    """Who does it, from where and when: for the audit log."""
+
+    by: User
+    source: str
+    now: datetime
+    address: NotRequired[str | None]
+
+
+def pause(*, user: User, scope: str, target: int | None, **act: Unpack[Act]) -> None:
     """No more entries in the scope; exits and stops run."""
-    _set(user=user, scope=scope, target=target, state=State.REDUCING, reason="paused", by=by,
-         source=source, now=now)  # fmt: skip
+    _set(user, scope, target, State.REDUCING, "paused", act)
 
 
-def resume(*, user: User, scope: str, target: int | None, by: User, source: str, now: datetime) -> None:
+def resume(*, user: User, scope: str, target: int | None, **act: Unpack[Act]) -> None:
     """Entries may go again in the scope, unless a wider one is still stopped."""
-    _set(user=user, scope=scope, target=target, state=State.ACTIVE, reason="resumed", by=by,
-         source=source, now=now)  # fmt: skip
+    _set(user, scope, target, State.ACTIVE, "resumed", act)
 
 
 @transaction.atomic
 def exit_now(
-    *, user: User, scope: str, target: int | None, by: User, source: str, now: datetime
+    *, user: User, scope: str, target: int | None, **act: Unpack[Act]
 ) -> list[StrategyExecution]:
     """Close what the scope holds; entries may come again on their schedule."""
-    pairs = pairs_in(user=user, scope=scope, target=target)
-    exits = _open_exits(pairs, cause="user")
-    record(actor=by, owner=user, action="exit", obj=by, source=source, now=now,
-           after={"scope": scope, "target": target, "exits": [row.pk for row in exits]})  # fmt: skip
+    exits = _open_exits(pairs_in(user=user, scope=scope, target=target), cause="user")
+    _record("exit", user, {"scope": scope, "target": target, "exits": [r.pk for r in exits]}, act)
     return exits
 
 
 @transaction.atomic
 def square_off(
-    *, user: User, scope: str, target: int | None, by: User, source: str, now: datetime
+    *, user: User, scope: str, target: int | None, **act: Unpack[Act]
 ) -> list[StrategyExecution]:
     """Close what the scope holds and leave it reducing."""
-    _set(user=user, scope=scope, target=target, state=State.REDUCING, reason="squared off", by=by,
-         source=source, now=now)  # fmt: skip
+    _set(user, scope, target, State.REDUCING, "squared off", act)
     return _open_exits(pairs_in(user=user, scope=scope, target=target), cause="square_off")
 
 
 @transaction.atomic
 def kill(
-    *, user: User, scope: str, target: int | None, by: User, source: str, now: datetime
+    *, user: User, scope: str, target: int | None, **act: Unpack[Act]
 ) -> list[StrategyExecution]:
     """Halt the scope: open orders are cancelled, positions closed, then only closes pass."""
-    _set(user=user, scope=scope, target=target, state=State.HALTED, reason="killed", by=by,
-         source=source, now=now)  # fmt: skip
+    _set(user, scope, target, State.HALTED, "killed", act)
     return _open_exits(pairs_in(user=user, scope=scope, target=target), cause="kill")
 
 
@@ -122,9 +126,7 @@ def enter_now(
     user: User,
     entries: Sequence[tuple[StrategyBrokerAllocation, StrategyVersion]],
     at: datetime,
-    by: User,
-    source: str,
-    now: datetime,
+    **act: Unpack[Act],
 ) -> list[StrategyExecution]:
     """Due entries of these pairs at market time `at`, each under its next free cycle of that day.
 
@@ -155,8 +157,7 @@ def enter_now(
             raise
         raise Refused("already_in", "The schedule has just entered one of these pairs.",
                       fix="Look at the executions, then preview again.") from error  # fmt: skip
-    record(actor=by, owner=user, action="enter", obj=by, source=source, now=now,
-           after={"executions": [row.pk for row in rows]})  # fmt: skip
+    _record("enter", user, {"executions": [row.pk for row in rows]}, act)
     return rows
 
 
@@ -175,16 +176,8 @@ def _require_free(
                       fix="Exit it first, then preview again.")  # fmt: skip
 
 
-def _set(  # noqa: PLR0913 - one act and who did it
-    *,
-    user: User,
-    scope: str,
-    target: int | None,
-    state: State,
-    reason: str,
-    by: User,
-    source: str,
-    now: datetime,
+def _set(
+    user: User, scope: str, target: int | None, state: State, reason: str, act: Act
 ) -> None:
     if scope not in Scope.values or scope == Scope.INSTALLATION:
         raise Refused(
@@ -199,15 +192,26 @@ def _set(  # noqa: PLR0913 - one act and who did it
         target=None if scope == Scope.USER else target_of(user, scope, target),
         state=state,
         reason=reason,
-        by=by,
-        source=source,
-        now=now,
+        **act,
+    )
+
+
+def _record(action: str, owner: User, after: dict[str, object], act: Act) -> None:
+    record(
+        actor=act["by"],
+        owner=owner,
+        action=action,
+        obj=owner,
+        after=after,
+        source=act["source"],
+        address=act.get("address"),
+        now=act["now"],
     )
 
 
 def _open_exits(pairs: list[StrategyBrokerAllocation], *, cause: str) -> list[StrategyExecution]:
-    timeline = active_timeline()
-    if timeline.market_now is None:
+    timeline = Timeline.objects.filter(active=True).first()
+    if timeline is None or timeline.market_now is None:  # a halt stands without a market too
         return []
     held = Position.objects.filter(timeline=timeline, allocation__in=pairs).exclude(quantity=0)
     working = Order.objects.filter(timeline=timeline, allocation__in=pairs, status__in=OPEN_STATES)

@@ -61,12 +61,12 @@ class Streams:
 
     def _follow(self, account: BrokerAccount) -> None:
         """Apply pushed events until told to stop; the first page says where the stream stands."""
-        last = 0
+        last, wait = 0, 0.0  # the first page comes at once, even when it is empty
         while not self._stop.is_set():
             try:
-                page = adapter_for(account).events(last, PUSH_WAIT if last else 0.0)
+                page = adapter_for(account).events(last, wait)
                 self._apply(account, page.events)
-                last = page.last
+                last, wait = page.last, PUSH_WAIT
             except (ReadFailed, OperationalError) as error:
                 log.warning("stream_interrupted", account=account.pk, error=str(error))
                 self._stop.wait(RETRY_SECONDS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
@@ -18,6 +18,7 @@ from market.kernel import calendar, contracts, pricing
 from market.kernel.contracts import Contract
 from market.kernel.frame import Frame, Quote
 from market.models import Timeline
+from users.requests import SignedInRequest
 
 STRIKES_EACH_SIDE = 12
 
@@ -41,7 +42,7 @@ class Strike:
 
 @login_required
 @require_GET
-def chain(request: HttpRequest) -> HttpResponse:
+def chain(request: SignedInRequest) -> HttpResponse:
     """Calls and puts around the money of one expiry, as the last frame has them."""
     frame = _frame()
     context = {"frame": frame, **(_chain(frame, request) if frame else {})}
@@ -56,7 +57,7 @@ def _frame() -> Frame | None:
         return None
 
 
-def _chain(frame: Frame, request: HttpRequest) -> dict[str, Any]:
+def _chain(frame: Frame, request: SignedInRequest) -> dict[str, Any]:
     series = sorted({(u, e) for u, e in frame.forwards})
     names = [name for name in contracts.UNDERLYINGS if any(u == name for u, _ in series)]
     underlying = _chosen(request.GET.get("underlying"), names)

@@ -15,6 +15,7 @@ from baskets.models import Basket
 from marketplace import selectors, services
 from marketplace.models import FeeEntry, FeeTerms, Invoice, Listing, RecommendedLimit, Subscription
 from users.errors import Refused
+from users.requests import signed_in
 
 OFFER = ("summary", "risks", "minimum_capital", "public_track_record")
 LIMITS = ("max_lots", "max_day_loss", "max_margin", "max_open_positions")
@@ -84,7 +85,7 @@ class ListingAdmin(ModelAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "basket":
-            mine = Basket.objects.filter(kind=Basket.Kind.ADMIN, listing=None, owner=request.user)
+            mine = Basket.objects.filter(kind=Basket.Kind.ADMIN, listing=None, owner=signed_in(request))
             kwargs["queryset"] = mine.exclude(status=Basket.Status.ARCHIVED)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
@@ -97,7 +98,7 @@ class ListingAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Listing, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         offer = services.Offer(**{name: form.cleaned_data[name] for name in OFFER})
-        made = services.save_listing(by=request.user, basket=obj.basket, offer=offer, **_act(request))
+        made = services.save_listing(by=signed_in(request), basket=obj.basket, offer=offer, **_act(request))
         obj.pk, obj.status = made.pk, made.status
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001 - Django's
@@ -107,13 +108,13 @@ class ListingAdmin(ModelAdmin):
         )
         for row in formset.save(commit=False):
             values = {name: getattr(row, name) for name in names}
-            save(by=request.user, listing=form.instance, **values, **_act(request))
+            save(by=signed_in(request), listing=form.instance, **values, **_act(request))
 
     @admin.action(description="Publish the basket's strategies as the next version")
     def publish(self, request: HttpRequest, queryset: QuerySet[Listing]) -> None:
         for listing in queryset:
             try:
-                version = services.publish_listing(by=request.user, listing=listing, **_act(request))
+                version = services.publish_listing(by=signed_in(request), listing=listing, **_act(request))
             except Refused as refusal:
                 _say(request, listing, refusal)
             else:
@@ -123,7 +124,7 @@ class ListingAdmin(ModelAdmin):
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Listing]) -> None:
         for listing in queryset:
             try:
-                services.withdraw_listing(by=request.user, listing=listing, **_act(request))
+                services.withdraw_listing(by=signed_in(request), listing=listing, **_act(request))
             except Refused as refusal:
                 _say(request, listing, refusal)
             else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -17,11 +17,12 @@ from marketplace import selectors, services
 from marketplace.models import Listing, RecommendedLimit
 from strategies.selectors import strategies_in
 from users.errors import Refused
+from users.requests import SignedInRequest
 
 
 @login_required
 @require_GET
-def marketplace(request: HttpRequest) -> HttpResponse:
+def marketplace(request: SignedInRequest) -> HttpResponse:
     """What is offered, with its record and fees."""
     cards = [_card(listing, request) for listing in selectors.listing_for(request.user)]
     return render(request, "marketplace/listings.html", {"cards": cards})
@@ -29,7 +30,7 @@ def marketplace(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def listing(request: HttpRequest, listing_id: int) -> HttpResponse:
+def listing(request: SignedInRequest, listing_id: int) -> HttpResponse:
     """One listing; subscribing sends own accounts, lots and limits in one form."""
     found = get_object_or_404(selectors.listing_for(request.user), pk=listing_id)
     limits = selectors.recommended_limits(found)
@@ -48,7 +49,7 @@ def listing(request: HttpRequest, listing_id: int) -> HttpResponse:
 
 @login_required
 @require_GET
-def subscriptions(request: HttpRequest) -> HttpResponse:
+def subscriptions(request: SignedInRequest) -> HttpResponse:
     """The user's subscriptions, what they cost, and a newer version to decide on."""
     now = datetime.now(UTC)
     rows = [
@@ -61,7 +62,7 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def decide(request: HttpRequest, subscription_id: int, choice: str) -> HttpResponse:
+def decide(request: SignedInRequest, subscription_id: int, choice: str) -> HttpResponse:
     """Apply or keep a version, or leave with or without closing what is open."""
     held = get_object_or_404(selectors.subscriptions_of(request.user), pk=subscription_id)
     act = {"user": request.user, "subscription": held, **_origin(request)}
@@ -89,7 +90,7 @@ DONE = {
 }
 
 
-def _card(found: Listing, request: HttpRequest) -> dict[str, Any]:
+def _card(found: Listing, request: SignedInRequest) -> dict[str, Any]:
     versions, terms = found.basket.offered, found.agreed
     return {
         "listing": found,
@@ -100,7 +101,7 @@ def _card(found: Listing, request: HttpRequest) -> dict[str, Any]:
 
 
 def _form(
-    request: HttpRequest, found: Listing, limits: dict[int, RecommendedLimit]
+    request: SignedInRequest, found: Listing, limits: dict[int, RecommendedLimit]
 ) -> MatrixForm:
     strategies = strategies_in(found.basket, request.user).order_by("pk")
     form = MatrixForm(
@@ -116,7 +117,7 @@ def _form(
 
 
 def _subscribed(
-    request: HttpRequest, found: Listing, form: MatrixForm, limits: dict[int, RecommendedLimit]
+    request: SignedInRequest, found: Listing, form: MatrixForm, limits: dict[int, RecommendedLimit]
 ) -> bool:
     rows = []
     for cell, terms in form.filled():
@@ -144,6 +145,6 @@ def _change(held: Any, now: datetime) -> selectors.VersionChange | None:
     return selectors.version_change(held, now=now) if held.status == "active" else None
 
 
-def _origin(request: HttpRequest) -> dict[str, Any]:
+def _origin(request: SignedInRequest) -> dict[str, Any]:
     address = request.META.get("REMOTE_ADDR")
     return {"source": "page", "address": address, "now": datetime.now(UTC)}

@@ -62,7 +62,8 @@ def _start() -> int:
     try:
         clone, home = folder / "clone", folder / "home"
         home.mkdir()
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+        git = shutil.which("git") or "git"
+        subprocess.run([git, "clone", "--quiet", str(ROOT), str(clone)], check=True)
         _say(f"first start, with installing:  {_until_ready(clone, home):6.1f} s")
         _say(f"second start, nothing changed: {_until_ready(clone, home):6.1f} s")
         shutil.rmtree(clone / ".data")

@@ -25,6 +25,7 @@ from strategies import selectors, services
 from strategies.models import Leg, Strategy, StrategyVersion
 from strategies.presets import PRESETS
 from users.errors import Refused
+from users.requests import signed_in
 
 #: Terms a curator may set here; legs are changed by choosing the preset's offset and width anew.
 EDITED = ("entry_time", "exit_time", "take_profit", "stop_loss", "roll_time", "roll_days_before")
@@ -95,11 +96,11 @@ class StrategyForm(forms.ModelForm):
         if self.instance.pk:
             newest = selectors.terms(selectors.newest_version(self.instance))
             return services.revise_strategy(
-                by=self.request.user, strategy=self.instance, name=data["name"],
+                by=signed_in(self.request), strategy=self.instance, name=data["name"],
                 terms=self._terms(newest), **act(self.request),
             )  # fmt: skip
         return services.create_strategy(
-            by=self.request.user, basket=data["basket"], name=data["name"], preset=data["preset"],
+            by=signed_in(self.request), basket=data["basket"], name=data["name"], preset=data["preset"],
             underlying=data["underlying"], terms=self._terms(None), **act(self.request),
         )  # fmt: skip
 
@@ -160,7 +161,7 @@ class StrategyAdmin(CuratorAdmin):
     @admin.action(description="Archive: ends entries, exits go on")
     def archive(self, request: HttpRequest, queryset: Any) -> None:
         for strategy in queryset:
-            services.archive_strategy(by=request.user, strategy=strategy, **act(request))
+            services.archive_strategy(by=signed_in(request), strategy=strategy, **act(request))
         self.message_user(request, "Archived.", messages.SUCCESS)
 
 
@@ -181,7 +182,7 @@ class StrategyVersionAdmin(ReadOnlyCuratorAdmin):
 def publish(model_admin: BasketAdmin, request: HttpRequest, queryset: Any) -> None:  # noqa: ARG001 - Django passes it
     for basket in queryset:
         try:
-            version = services.publish_basket(by=request.user, basket=basket, **act(request))
+            version = services.publish_basket(by=signed_in(request), basket=basket, **act(request))
         except Refused as error:
             say(request, error)
         else:

@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -29,11 +29,12 @@ from strategies.presets import PRESETS, Preset, terms_of
 from strategies.rules import Unresolvable, resolve
 from strategies.templatetags.payoff import of_resolved
 from users.errors import Forbidden, Refused
+from users.requests import SignedInRequest
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def new_strategy(request: HttpRequest, basket_id: int) -> HttpResponse:
+def new_strategy(request: SignedInRequest, basket_id: int) -> HttpResponse:
     """A palette of presets, then one form with the preset's usual values: two clicks."""
     basket = get_object_or_404(readable_baskets(request.user), pk=basket_id)
     _require_writer(request, basket)
@@ -51,7 +52,7 @@ def new_strategy(request: HttpRequest, basket_id: int) -> HttpResponse:
 
 @login_required
 @require_GET
-def strategy(request: HttpRequest, strategy_id: int) -> HttpResponse:
+def strategy(request: SignedInRequest, strategy_id: int) -> HttpResponse:
     """Legs, what they mean at the last frame, payoff, schedule, versions."""
     found = _readable(request, strategy_id)
     version = selectors.versions_for(request.user, [found])[found.pk]
@@ -69,7 +70,7 @@ def strategy(request: HttpRequest, strategy_id: int) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def edit_strategy(request: HttpRequest, strategy_id: int) -> HttpResponse:
+def edit_strategy(request: SignedInRequest, strategy_id: int) -> HttpResponse:
     """Write the next version; pairs move to it at their next entry."""
     found = _readable(request, strategy_id)
     _require_writer(request, found.basket)
@@ -102,7 +103,7 @@ def edit_strategy(request: HttpRequest, strategy_id: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def archive_strategy(request: HttpRequest, strategy_id: int) -> HttpResponse:
+def archive_strategy(request: SignedInRequest, strategy_id: int) -> HttpResponse:
     """No more entries of it."""
     found = _readable(request, strategy_id)
     _require_writer(request, found.basket)
@@ -111,7 +112,7 @@ def archive_strategy(request: HttpRequest, strategy_id: int) -> HttpResponse:
     return redirect("page-basket", found.basket_id)
 
 
-def _readable(request: HttpRequest, strategy_id: int) -> Strategy:
+def _readable(request: SignedInRequest, strategy_id: int) -> Strategy:
     """Own, granted or published; anything else is not there."""
     baskets = readable_baskets(request.user)
     rows = Strategy.objects.filter(basket__in=baskets).select_related("basket")
@@ -121,14 +122,14 @@ def _readable(request: HttpRequest, strategy_id: int) -> Strategy:
     return found
 
 
-def _require_writer(request: HttpRequest, basket: Basket) -> None:
+def _require_writer(request: SignedInRequest, basket: Basket) -> None:
     try:
         require_writer(request.user, basket)
     except Forbidden as error:
         raise PermissionDenied(error.message) from error
 
 
-def _act(request: HttpRequest) -> dict[str, Any]:
+def _act(request: SignedInRequest) -> dict[str, Any]:
     address = request.META.get("REMOTE_ADDR")
     return {"source": "page", "address": address, "now": datetime.now(UTC)}
 
@@ -139,7 +140,7 @@ def _palettes() -> list[tuple[str, list[Preset]]]:
 
 
 def _preset_form(
-    request: HttpRequest, basket: Basket, preset: Preset
+    request: SignedInRequest, basket: Basket, preset: Preset
 ) -> tuple[PresetForm, Strategy | None]:
     now = datetime.now(UTC)
     usual = terms_of(preset, underlying="NIFTY", on=selectors.market_day(now))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -15,13 +15,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from users import selectors, services
 from users.errors import Refused
 from users.forms import ApiKeyForm
+from users.requests import SignedInRequest
 
 PAGE = 50
 
 
 @login_required
 @require_GET
-def notices(request: HttpRequest) -> HttpResponse:
+def notices(request: SignedInRequest) -> HttpResponse:
     """Everything the user was told, newest first."""
     rows = selectors.notices_of(request.user)
     unread = request.GET.get("show") == "unread"
@@ -33,7 +34,7 @@ def notices(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def read_notice(request: HttpRequest, notice_id: int) -> HttpResponse:
+def read_notice(request: SignedInRequest, notice_id: int) -> HttpResponse:
     """Mark one notice as read."""
     notice = get_object_or_404(selectors.notices_of(request.user), pk=notice_id)
     services.mark_read(user=request.user, notice_id=notice.pk, now=datetime.now(UTC))
@@ -43,7 +44,7 @@ def read_notice(request: HttpRequest, notice_id: int) -> HttpResponse:
 @login_required
 @never_cache
 @require_http_methods(["GET", "POST"])
-def settings_page(request: HttpRequest) -> HttpResponse:
+def settings_page(request: SignedInRequest) -> HttpResponse:
     """API keys, sign-in security and colours; a new key's token is shown in this answer only."""
     form = ApiKeyForm(request.POST or None)
     token = _create_key(request, form) if request.method == "POST" and form.is_valid() else ""
@@ -59,7 +60,7 @@ def settings_page(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def revoke_key(request: HttpRequest, key_id: int) -> HttpResponse:
+def revoke_key(request: SignedInRequest, key_id: int) -> HttpResponse:
     """Stop a key at once."""
     if not selectors.keys_of(request.user).filter(pk=key_id).exists():
         raise Http404("no such key")
@@ -74,7 +75,7 @@ def revoke_key(request: HttpRequest, key_id: int) -> HttpResponse:
     return redirect("page-settings")
 
 
-def _create_key(request: HttpRequest, form: ApiKeyForm) -> str:
+def _create_key(request: SignedInRequest, form: ApiKeyForm) -> str:
     now = datetime.now(UTC)
     try:
         _, token = services.create_api_key(

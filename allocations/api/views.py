@@ -22,7 +22,7 @@ from brokers.models import BrokerAccount
 from brokers.selectors import open_accounts_of
 from strategies.models import Strategy
 from strategies.selectors import strategies_of
-from users.api.authentication import origin, paper_only
+from users.api.authentication import caller, origin, paper_only
 from users.api.idempotency import idempotent
 from users.api.lists import CursorPages
 from users.api.serializers import StrictSerializer
@@ -60,7 +60,7 @@ class StrategyBrokers(APIView):
     def get(self, request: Request, strategy_id: int) -> Response:
         strategy = _strategy(request, strategy_id)
         pages = CursorPages()
-        pairs = selectors.allocations_of(request.user).filter(strategy=strategy)
+        pairs = selectors.allocations_of(caller(request)).filter(strategy=strategy)
         rows = pages.paginate_queryset(pairs, request)
         return pages.get_paginated_response(_rows(rows))
 
@@ -75,7 +75,7 @@ class StrategyBrokers(APIView):
         strategy = _strategy(request, strategy_id)
         data = _valid(bodies.NewPair, request)
         pair = services.create_allocation(
-            user=request.user,
+            user=caller(request),
             strategy=strategy,
             broker_account=_account(request, data["broker_account_id"]),
             terms=bodies.as_terms(data),
@@ -113,14 +113,14 @@ class StrategyBroker(APIView):
         pair = _pair(request, strategy_id, allocation_id)
         _refuse_live(request, pair.broker_account)
         services.archive_allocation(
-            user=request.user, allocation=pair, now=timezone.now(), **origin(request)
+            user=caller(request), allocation=pair, now=timezone.now(), **origin(request)
         )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _set(self, request: Request, pair: StrategyBrokerAllocation, terms: Any) -> Response:
         _refuse_live(request, pair.broker_account)
         changed = services.set_allocation(
-            user=request.user, allocation=pair, terms=terms, if_match=_pair_version(request),
+            user=caller(request), allocation=pair, terms=terms, if_match=_pair_version(request),
             now=timezone.now(), **origin(request),
         )  # fmt: skip
         return _one(changed)
@@ -132,7 +132,7 @@ class AllocationMatrix(APIView):
     @extend_schema(summary="The allocation matrix of a basket", responses=bodies.MatrixBody)
     def get(self, request: Request, basket_id: int) -> Response:
         basket = _basket(request, basket_id)
-        return _matrix(basket, list(selectors.matrix_of(request.user, basket)))
+        return _matrix(basket, list(selectors.matrix_of(caller(request), basket)))
 
     @extend_schema(
         summary="Replace the allocation matrix, all or nothing",
@@ -153,27 +153,27 @@ class AllocationMatrix(APIView):
         ]
         _refuse_live_rows(request, basket, rows)
         saved = services.save_matrix(
-            user=request.user, basket=basket, rows=rows, if_match=_if_match(request),
+            user=caller(request), basket=basket, rows=rows, if_match=_if_match(request),
             now=timezone.now(), **origin(request),
         )  # fmt: skip
         return _matrix(basket, saved)
 
 
 def _basket(request: Request, basket_id: int) -> Basket:
-    return get_object_or_404(readable_baskets(request.user), pk=basket_id)
+    return get_object_or_404(readable_baskets(caller(request)), pk=basket_id)
 
 
 def _strategy(request: Request, strategy_id: int) -> Strategy:
-    return get_object_or_404(strategies_of(request.user), pk=strategy_id)
+    return get_object_or_404(strategies_of(caller(request)), pk=strategy_id)
 
 
 def _pair(request: Request, strategy_id: int, allocation_id: int) -> StrategyBrokerAllocation:
-    mine = selectors.allocations_of(request.user).filter(strategy=strategy_id)
+    mine = selectors.allocations_of(caller(request)).filter(strategy=strategy_id)
     return get_object_or_404(mine, pk=allocation_id)
 
 
 def _account(request: Request, account_id: int) -> BrokerAccount:
-    account = open_accounts_of(request.user).filter(pk=account_id).first()
+    account = open_accounts_of(caller(request)).filter(pk=account_id).first()
     if account is None:
         raise Refused("unknown_account", f"You have no broker account {account_id}.",
                       fix="Use an account of your own.", field="broker_account_id")  # fmt: skip
@@ -190,9 +190,9 @@ def _refuse_live(request: Request, account: BrokerAccount) -> None:
 def _refuse_live_rows(request: Request, basket: Basket, rows: list[services.MatrixRow]) -> None:
     if not paper_only(request):
         return
-    held = {pair.broker_account_id for pair in selectors.matrix_of(request.user, basket)}
+    held = {pair.broker_account_id for pair in selectors.matrix_of(caller(request), basket)}
     touched = held | {row.broker_account_id for row in rows}
-    for account in open_accounts_of(request.user).filter(pk__in=touched):
+    for account in open_accounts_of(caller(request)).filter(pk__in=touched):
         _refuse_live(request, account)
 
 

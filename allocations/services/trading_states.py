@@ -9,13 +9,10 @@ from django.db import transaction
 from django.db.models import Model
 
 from allocations.models import StrategyBrokerAllocation, TradingState
-from allocations.selectors import allocations_of, is_operator
+from allocations.selectors import is_operator, targets_of
 from baskets.models import Basket
-from baskets.selectors import visible_baskets
 from brokers.models import BrokerAccount
-from brokers.selectors import accounts_of
 from strategies.models import Strategy
-from strategies.selectors import strategies_of
 from users.errors import Forbidden, Refused
 from users.models import User
 from users.services import record
@@ -101,20 +98,4 @@ def _require_right(user: User | None, scope: str, target: Model | None, by: User
 
 
 def _reaches(user: User | None, scope: str, target: Model) -> bool:
-    """Whether the target is the user's, open or archived: stopping is never refused for that."""
-    if user is None:
-        return False
-    if scope == Scope.PAIR:
-        return StrategyBrokerAllocation.objects.filter(pk=target.pk, broker_account__user=user).exists()
-    if scope == Scope.ACCOUNT:
-        return accounts_of(user).filter(pk=target.pk).exists()
-    traded = allocations_of(user)
-    if scope == Scope.STRATEGY:
-        return (
-            strategies_of(user).filter(pk=target.pk).exists()
-            or traded.filter(strategy=target.pk).exists()
-        )
-    return (
-        visible_baskets(user).filter(pk=target.pk).exists()
-        or traded.filter(strategy__basket=target.pk).exists()
-    )
+    return user is not None and targets_of(user, scope).filter(pk=target.pk).exists()

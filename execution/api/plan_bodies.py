@@ -12,14 +12,6 @@ from execution.engine.preview import PairPlan
 from execution.views.words import why
 from users.api.fields import Money, Price
 
-OWN_WORDS = {
-    "ALREADY_IN": "The pair is in a trade.",
-    "BASKET_NOT_ACTIVE": "The basket is not active.",
-    "INSUFFICIENT_FUNDS": "The account does not have enough free money.",
-    "LIVE_ACCOUNT_IN_REPLAY": "A live account does not trade a replay.",
-    "NO_GRANT": "You may no longer enter this basket.",
-}
-
 
 class PlannedOrderBody(serializers.Serializer):
     """One leg as it would be ordered now; every slice is an order within the freeze quantity."""
@@ -119,4 +111,4 @@ def pair_row(planned: PairPlan) -> dict[str, Any]:
 def _denial(stop: Stop | None) -> dict[str, str] | None:
     if stop is None:
         return None
-    return {"code": str(stop.code), "why": OWN_WORDS.get(stop.code) or why(stop.code), "detail": stop.detail}
+    return {"code": str(stop.code), "why": why(stop.code), "detail": stop.detail}

@@ -26,7 +26,6 @@ from brokers.types import ReadFailed
 from execution import services
 from execution.api import examples, plan_bodies
 from execution.api.runs import list_of
-from execution.api.workers import start_after_commit
 from execution.engine import preview as planning
 from execution.engine import records
 from execution.engine.desk import Desk
@@ -34,6 +33,7 @@ from execution.engine.preview import FundsOnce, PairPlan
 from execution.models import StrategyExecution
 from execution.running import desk_now
 from execution.selectors import executions_of
+from execution.tasks import start_after_commit
 from market import quotes
 from market.api.feeds import running, timeline_or_problem
 from market.kernel.clock import IST
@@ -119,7 +119,7 @@ class Execute(APIView):
             raise _moved(kept["hash"], mark)
         runs = services.enter_now(
             user=user, entries=[(p.pair, p.version) for p in plans if p.version], at=desk.now, by=user,
-            source=origin(request)["source"], now=timezone.now(),
+            now=timezone.now(), **origin(request),
         )  # fmt: skip
         start_after_commit(runs)
         body = {"hash": mark, "executions": _shown(user, runs)}

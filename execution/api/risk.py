@@ -20,12 +20,11 @@ from brokers.selectors import accounts_of, open_accounts_of
 from execution import services
 from execution.api import bodies, examples
 from execution.api.runs import list_of
-from execution.api.workers import start_after_commit
 from execution.models import StrategyExecution
 from execution.selectors import executions_of, target_of
+from execution.tasks import start_after_commit
 from execution.views.desk import running_timeline
 from execution.views.scopes import Node, tree_of
-from market.api.feeds import timeline_or_problem
 from users.api.authentication import caller, origin, paper_only
 from users.api.idempotency import idempotent
 from users.api.serializers import BIGGEST, StrictSerializer
@@ -91,8 +90,6 @@ class Act(APIView):
     """One verb in one scope. It is never throttled, and needs no Idempotency-Key."""
 
     never_throttled = True
-    archived_too = False
-    closes = True
     verb: ClassVar[str]
     act: ClassVar[Callable[..., list[StrategyExecution] | None]]
 
@@ -100,14 +97,10 @@ class Act(APIView):
         body = ScopeBody(data=request.data)
         body.is_valid(raise_exception=True)
         asked, user = body.validated_data, caller(request)
-        require_own(user, archived_too=self.archived_too, **asked)
+        require_own(user, **asked)
         if paper_only(request):
             require_paper(user, **asked)
-        if self.closes:
-            timeline_or_problem()
-        exits = type(self).act(
-            user=user, **asked, by=user, source=origin(request)["source"], now=timezone.now()
-        )
+        exits = type(self).act(user=user, **asked, by=user, now=timezone.now(), **origin(request))
         start_after_commit(exits or [])
         return Response(ActBody({"verb": self.verb, **asked, "exits": _shown(user, exits or [])}).data)
 
@@ -127,7 +120,6 @@ def _schema(summary: str, verb: str) -> Callable[..., Any]:
 class Pause(Act):
     """No more entries in the scope; exits and stops go on."""
 
-    closes = False
     verb, act = "pause", staticmethod(services.pause)
 
     @_schema("Pause entries", "pause")
@@ -139,7 +131,6 @@ class Pause(Act):
 class Resume(Act):
     """Entries go on by their schedule, unless a wider scope is still stopped."""
 
-    closes = False
     verb, act = "resume", staticmethod(services.resume)
 
     @_schema("Resume entries", "resume")
@@ -151,7 +142,6 @@ class Resume(Act):
 class Exit(Act):
     """Close what the scope holds; entries may come again on their schedule."""
 
-    archived_too = True
     verb, act = "exit", staticmethod(services.exit_now)
 
     @_schema("Exit now", "exit")
@@ -182,11 +172,9 @@ class Kill(Act):
         return self.do(request)
 
 
-def require_own(user: User, scope: str, target: int | None, *, archived_too: bool) -> None:
-    """404 unless the target is the user's; what is archived may still be exited."""
+def require_own(user: User, scope: str, target: int | None) -> None:
+    """404 unless the target is the user's."""
     if scope == Scope.USER:
-        return
-    if archived_too and services.pairs_in(user=user, scope=scope, target=target):
         return
     try:
         target_of(user, scope, target)

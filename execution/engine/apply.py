@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
+from allocations.models import TradingState
+from allocations.services import set_trading_state
 from brokers.models import BrokerAccount
 from brokers.types import BrokerOrder, BrokerStatus, BrokerTrade
 from execution.engine import tell
@@ -41,27 +43,48 @@ def apply_books(
 ) -> set[int]:
     """Apply a broker's books; the ids of executions that moved. Foreign rows are left alone."""
     reports, deals = list(orders), list(trades)
-    refs = {row.client_ref for row in (*reports, *deals)}
-    ours = {
-        order.client_ref: order
-        for order in Order.objects.filter(
-            timeline=desk.timeline, broker_account=account, client_ref__in=refs
-        )
-    }
+    ours = _Ours(account, [*reports, *deals], desk)
     known = set(
         Fill.objects.filter(
-            timeline=desk.timeline, broker_account=account, order__client_ref__in=refs
-        ).values_list("trade_id", flat=True)
+            timeline=desk.timeline, broker_account=account, order__in=ours.ids
+        ).values_list("order_id", "trade_id")
     )
     moved = set()
     for deal in deals:
-        if deal.client_ref in ours and deal.trade_id not in known:
-            moved |= apply_trade(ours[deal.client_ref].pk, deal, desk, source=source)
+        order = ours.find(deal)
+        if order is not None and (order.pk, deal.trade_id) not in known:
+            moved |= apply_trade(order.pk, deal, desk, source=source)
     for report in reports:
-        order = ours.get(report.client_ref)
+        order = ours.find(report)
         if order is not None and _says_more(order, report):
             moved |= apply_order(order.pk, report, desk, source=source)
     return moved
+
+
+class _Ours:
+    """Which of our orders a broker's row is: by its tag, else by the broker's number of the order."""
+
+    def __init__(
+        self, account: BrokerAccount, rows: list[BrokerOrder | BrokerTrade], desk: Desk
+    ) -> None:
+        mine = Order.objects.filter(timeline=desk.timeline, broker_account=account)
+        untagged = {row.broker_order_id for row in rows if not row.client_ref}
+        found = mine.filter(
+            Q(client_ref__in={row.client_ref for row in rows if row.client_ref})
+            | Q(broker_order_id__in=untagged)
+        )
+        self._by_tag = {order.client_ref: order for order in found}
+        self._by_number = {
+            (order.broker_order_id, ist_day(order.created_at)): order
+            for order in found
+            if order.broker_order_id
+        }
+        self.ids = {order.pk for order in found}
+
+    def find(self, row: BrokerOrder | BrokerTrade) -> Order | None:
+        if row.client_ref:
+            return self._by_tag.get(row.client_ref)
+        return self._by_number.get((row.broker_order_id, ist_day(row.at)))
 
 
 @transaction.atomic
@@ -123,7 +146,9 @@ def rebuild_position(order: Order, desk: Desk) -> Position:
         "timeline": desk.timeline,
     }
     Position.objects.get_or_create(**key, defaults={"leg_number": order.leg_number, "day": desk.day})
-    position = Position.objects.select_for_update().get(**key)
+    position = Position.objects.select_for_update(no_key=True).get(**key)
+    if position.quantity == 0:  # a leg of another run may have held this contract before
+        position.leg_number = order.leg_number
     return project_position(position, desk)
 
 
@@ -162,7 +187,7 @@ def _write(position: Position, holding: Holding) -> None:
 
 def _locked(order_id: int) -> Order:
     return (
-        Order.objects.select_for_update(of=("self",))
+        Order.objects.select_for_update(of=("self",), no_key=True)
         .select_related("contract", "broker_account__user", "allocation__broker_account__user")
         .get(pk=order_id)
     )
@@ -214,6 +239,17 @@ def _event(
 
 
 def _overfilled(order: Order, desk: Desk) -> None:
+    """More than we asked for is held: it is recorded, and the pair enters no more until a person looks."""
+    set_trading_state(
+        user=order.broker_account.user,
+        scope=TradingState.Scope.PAIR,
+        target=order.allocation,
+        state=TradingState.State.FROZEN,
+        reason=f"overfill of order {order.client_ref}",
+        by=None,
+        source="engine",
+        now=desk.wall,
+    )
     tell.tell(
         desk,
         order.allocation,
@@ -221,6 +257,6 @@ def _overfilled(order: Order, desk: Desk) -> None:
         severity=tell.Severity.CRITICAL,
         title="The broker filled more than was ordered",
         body=f"Order {order.client_ref} was for {order.quantity}, filled {order.filled_quantity}. "
-        "Entries of this pair should stay paused until you have checked the broker's own screen.",
+        "Entries of this pair are frozen: check the broker's own screen, then resume the pair.",
         dedupe_key=f"overfill:{order.client_ref}",
     )

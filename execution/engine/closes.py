@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
 from execution.engine import orders as book
 from execution.engine.desk import Desk
 from execution.engine.orders import Ticket
 from execution.models import Order, Position, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
+from market.kernel.clock import ist_day
+
+LONGEST_WAIT = timedelta(seconds=30)  # between closes that the broker refuses, in market time
 
 
 def positions_of_pair(execution: StrategyExecution, *, lock: bool = False) -> list[Position]:
@@ -18,7 +21,7 @@ def positions_of_pair(execution: StrategyExecution, *, lock: bool = False) -> li
         allocation=execution.allocation, timeline=execution.timeline
     ).exclude(quantity=0)
     if lock:
-        rows = rows.select_for_update(of=("self",))
+        rows = rows.select_for_update(of=("self",), no_key=True)
     return list(rows.select_related("contract").order_by("leg_number", "contract__symbol"))
 
 
@@ -31,7 +34,7 @@ def release(
     tickets = []
     for position in closing:
         units = abs(position.quantity) - live.get(position.contract_id, 0)
-        if units <= 0 or is_worthless(position, desk) or _refused_now(mine, position, desk):
+        if units <= 0 or is_worthless(position, desk) or must_wait(mine, position.contract_id, desk):
             continue
         if any(_needs(short, position) for short in held):
             continue
@@ -50,13 +53,13 @@ def release(
 
 def withdraw_opens(execution: StrategyExecution, desk: Desk) -> list[Order]:
     """Stop every opening order of the pair: unsent ones end, the others are to be cancelled."""
-    rows = Order.objects.select_for_update(of=("self",)).filter(
+    rows = Order.objects.select_for_update(of=("self",), no_key=True).filter(
         allocation=execution.allocation,
         timeline=execution.timeline,
         action=Order.Action.OPEN,
         status__in=OPEN_STATES,
     )
-    return withdraw(rows, desk)
+    return withdraw(rows.order_by("pk"), desk)
 
 
 def withdraw(rows: Iterable[Order], desk: Desk) -> list[Order]:
@@ -97,16 +100,24 @@ def _live_closes(execution: StrategyExecution) -> dict[int, int]:
     return units
 
 
-def _refused_now(mine: list[Order], position: Position, desk: Desk) -> bool:
-    """Whether a close of this contract ended unfilled in this very frame: wait for the next one."""
-    return any(
-        order.contract_id == position.contract_id
-        and order.action == Order.Action.CLOSE
-        and order.status not in OPEN_STATES
-        and order.status not in (OrderState.FILLED, OrderState.NEVER_SENT)
-        and order.finished_at == desk.now
+def must_wait(mine: Iterable[Order], contract_id: int, desk: Desk) -> bool:
+    """Whether the last close of this contract ended unfilled too short a while ago to try again.
+
+    It never goes again in the same frame; the wait doubles with each refusal, up to LONGEST_WAIT.
+    """
+    ended = [
+        order.finished_at
         for order in mine
-    )
+        if order.contract_id == contract_id
+        and order.action == Order.Action.CLOSE
+        and order.status not in OPEN_STATES | {OrderState.FILLED}
+        and order.finished_at is not None
+        and ist_day(order.finished_at) == desk.day
+    ]
+    if not ended:
+        return False
+    wait = min(timedelta(seconds=2 ** min(len(ended) - 1, 10)), LONGEST_WAIT)
+    return desk.now - max(ended) < wait
 
 
 def _needs(short: Position, hedge: Position) -> bool:

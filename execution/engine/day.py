@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Max, Sum
+from django.db.models import Count, F, Max, QuerySet, Sum
 
 from execution.engine import margins, marks, runs
 from execution.engine.desk import Desk
@@ -29,8 +29,14 @@ def is_over(desk: Desk) -> bool:
     return all(session is None or desk.now >= session.close for session in sessions)
 
 
+def is_closed(desk: Desk) -> bool:
+    """Whether the day has been written down: every position opens the next one, nothing is late."""
+    today = Position.objects.filter(timeline=desk.timeline).exclude(day__gt=desk.day)
+    return not (today.exists() or _late(desk).exists())
+
+
 def close(desk: Desk) -> None:
-    """Close the day; doing it again recomputes the same rows."""
+    """Close the day once; a pair whose day is final is left alone, a late official settlement restates it."""
     miss_what_is_late(desk)
     write_metrics(desk, final=True)
     carry(desk)
@@ -38,10 +44,7 @@ def close(desk: Desk) -> None:
 
 def miss_what_is_late(desk: Desk) -> None:
     """Entries and rolls that are still due when the session is over are MISSED."""
-    late = StrategyExecution.objects.filter(
-        timeline=desk.timeline, phase__in=["entry", "roll"], status=Status.DUE, due_at__lt=desk.now
-    )
-    for pk in list(late.values_list("pk", flat=True)):
+    for pk in list(_late(desk).values_list("pk", flat=True)):
         with transaction.atomic():
             execution = runs.locked(pk, Status.DUE)
             if execution is not None:
@@ -73,13 +76,28 @@ def write_metrics(desk: Desk, *, final: bool) -> None:
 
 def carry(desk: Desk) -> None:
     """Open the next day's P&L of every position at today's closing marks."""
-    for position in _positions(desk):
-        if position.day is not None and position.day > desk.day:
-            continue
-        position.day = calendar.next_trading_day(position.contract.exchange, desk.day)
-        position.day_opening_pnl = marks.gross_pnl([position], desk.frame)
-        position.day_charges_before = position.charges
-        position.save(update_fields=["day", "day_opening_pnl", "day_charges_before"])
+    rows = Position.objects.filter(timeline=desk.timeline).exclude(day__gt=desk.day)
+    for pk in list(rows.order_by("pk").values_list("pk", flat=True)):
+        _carry(pk, desk)
+
+
+@transaction.atomic
+def _carry(position_id: int, desk: Desk) -> None:
+    position = (
+        Position.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("contract")
+        .get(pk=position_id)
+    )
+    position.day = calendar.next_trading_day(position.contract.exchange, desk.day)
+    position.day_opening_pnl = marks.gross_pnl([position], desk.frame)
+    position.day_charges_before = position.charges
+    position.save(update_fields=["day", "day_opening_pnl", "day_charges_before"])
+
+
+def _late(desk: Desk) -> QuerySet[StrategyExecution]:
+    return StrategyExecution.objects.filter(
+        timeline=desk.timeline, phase__in=["entry", "roll"], status=Status.DUE, due_at__lt=desk.now
+    )
 
 
 def _positions(desk: Desk) -> list[Position]:
@@ -89,7 +107,7 @@ def _positions(desk: Desk) -> list[Position]:
 
 def _already_final(desk: Desk) -> set[int]:
     rows = PerformanceMetric.objects.filter(
-        timeline=desk.timeline, trading_day=desk.day, final=True, provisional=False
+        timeline=desk.timeline, trading_day=desk.day, final=True
     )
     return set(rows.values_list("allocation_id", flat=True))
 

@@ -23,6 +23,7 @@ from brokers.types import (
 from execution.engine import tell
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.refs import client_ref
+from execution.engine.wires import NoWire, open_wire
 from execution.models import Order, OrderEvent
 from execution.states import OrderState
 
@@ -30,6 +31,7 @@ RATE_LOCK = 7101  # advisory lock class: one sender at a time decides for an acc
 PER_SECOND, PER_SECOND_FOR_ENTRIES = 9, 7
 PER_MINUTE, PER_MINUTE_FOR_ENTRIES = 180, 160
 FIRST_LOOKUP = timedelta(seconds=1)
+ATTEMPTS = 3  # of a slice whose connection was refused; after them its run decides anew
 
 
 def dispatch(order_id: int, desk: Desk) -> list[Work]:
@@ -39,7 +41,7 @@ def dispatch(order_id: int, desk: Desk) -> list[Work]:
         return []
     if order.status != OrderState.SENDING:
         return [Work(WorkKind.ADVANCE, order.execution_id)]
-    answer = desk.adapter_for(order.broker_account).place(_request(order))
+    answer = open_wire(desk, order.broker_account).place(_request(order))
     return record_answer(order_id, answer, desk)
 
 
@@ -47,7 +49,7 @@ def dispatch(order_id: int, desk: Desk) -> list[Work]:
 def mark_sending(order_id: int, desk: Desk) -> Order | None:
     """Commit that this worker sends the order now, or why it may not be sent any more."""
     order = (
-        Order.objects.select_for_update(of=("self",), skip_locked=True)
+        Order.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
         .select_related("broker_account__user", "contract", "allocation__strategy__basket",
                         "allocation__broker_account__user")  # fmt: skip
         .filter(pk=order_id, status=OrderState.READY)
@@ -62,7 +64,7 @@ def mark_sending(order_id: int, desk: Desk) -> Order | None:
         order.save(update_fields=["status", "code", "finished_at"])
         tell.order_changed(desk, order)
         return order
-    if not _within_rate(order, desk.wall):
+    if must_wait(order) or not _within_rate(order, desk.wall):
         return None
     order.status = OrderState.SENDING
     order.sending_at = desk.wall
@@ -75,7 +77,7 @@ def mark_sending(order_id: int, desk: Desk) -> Order | None:
 def record_answer(order_id: int, answer: PlaceAnswer, desk: Desk) -> list[Work]:
     """Write the broker's answer to a sent order; fills that came first are kept."""
     order = (
-        Order.objects.select_for_update(of=("self",))
+        Order.objects.select_for_update(of=("self",), no_key=True)
         .select_related("allocation__broker_account__user", "broker_account__user")
         .get(pk=order_id)
     )
@@ -88,7 +90,7 @@ def record_answer(order_id: int, answer: PlaceAnswer, desk: Desk) -> list[Work]:
     order.upstream = upstream or order.upstream
     if isinstance(answer, Ack):
         order.broker_order_id = answer.broker_order_id
-    if order.status == OrderState.SENDING:
+    if order.status in (OrderState.SENDING, OrderState.UNKNOWN):  # a look-up may have come first
         _take(order, answer, desk)
     order.save()
     tell.order_changed(desk, order)
@@ -147,7 +149,11 @@ def _take(order: Order, answer: PlaceAnswer, desk: Desk) -> None:
         _tell_rejected(order, desk)
     elif isinstance(answer, NeverSent):
         order.status, order.finished_at = OrderState.NEVER_SENT, desk.now
-        next_attempt(order, desk)
+        if order.attempt < ATTEMPTS:
+            next_attempt(order, desk)
+        else:
+            order.code = "BROKER_UNREACHABLE"
+            _tell_unreachable(order, desk)
     else:
         order.status = OrderState.UNKNOWN
         order.next_lookup_at = desk.wall + FIRST_LOOKUP
@@ -158,6 +164,10 @@ def _refusal(order: Order, desk: Desk) -> tuple[OrderState, str] | None:
     """Why the order may not go out now: late, outside the session, or its pair is stopped."""
     if not desk.is_open(order.contract.underlying):
         return OrderState.EXPIRED, "OUTSIDE_SESSION"
+    try:
+        open_wire(desk, order.broker_account)
+    except NoWire:
+        return OrderState.DENIED, "NO_LOGIN"
     if order.action == Order.Action.CLOSE:
         return None
     if order.expires_at is not None and desk.wall >= order.expires_at:
@@ -166,6 +176,14 @@ def _refusal(order: Order, desk: Desk) -> tuple[OrderState, str] | None:
     if state != TradingState.State.ACTIVE:
         return OrderState.DENIED, str(state).upper()
     return None
+
+
+def must_wait(order: Order) -> bool:
+    """Whether an opening order waits: while one of its pair has no answer, the wave stands still."""
+    if order.action == Order.Action.CLOSE:
+        return False
+    mine = Order.objects.filter(allocation=order.allocation_id, timeline=order.timeline_id)
+    return mine.filter(status=OrderState.UNKNOWN).exists()
 
 
 def _within_rate(order: Order, wall: datetime) -> bool:
@@ -201,6 +219,19 @@ def _tell_rejected(order: Order, desk: Desk) -> None:
         title=f"{order.broker_account.get_broker_display()} rejected an order",
         body=f"{order.side} {order.quantity}: {order.code} ({order.upstream}). Nothing was placed.",
         dedupe_key=f"rejected:{order.execution_id}:{order.leg_number}:{order.code}",
+    )
+
+
+def _tell_unreachable(order: Order, desk: Desk) -> None:
+    tell.tell(
+        desk,
+        order.allocation,
+        kind="broker_unreachable",
+        severity=tell.Severity.CRITICAL,
+        title=f"{order.broker_account.get_broker_display()} cannot be reached",
+        body=f"{order.side} {order.quantity}: the connection was refused {order.attempt} times "
+        f"({order.upstream}). Nothing was sent. An exit keeps trying; an entry ends by its policy.",
+        dedupe_key=f"unreachable:{order.execution_id}:{order.leg_number}:{order.action}",
     )
 
 

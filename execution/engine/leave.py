@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import transaction
 
 from execution import services
@@ -54,13 +56,15 @@ def work(execution: StrategyExecution, desk: Desk) -> list[Work]:
     return cancels + [Work(WorkKind.DISPATCH, order.pk) for order in fresh]
 
 
-def open_exit(pair_positions: list[Position], desk: Desk, *, cause: str) -> StrategyExecution | None:
+def open_exit(
+    pair_positions: list[Position], desk: Desk, *, cause: str, due_at: datetime
+) -> StrategyExecution | None:
     """A due exit of the pair that holds these positions, unless one is under way."""
     return services.open_exit(
         allocation=pair_positions[0].allocation,
         timeline=desk.timeline,
         day=desk.day,
-        due_at=desk.now,
+        due_at=due_at,
         cause=cause,
         lots=max(abs(p.quantity) // p.contract.lot_size for p in pair_positions),
     )
@@ -74,8 +78,8 @@ def _end_entries(execution: StrategyExecution, desk: Desk) -> None:
         phase__in=["entry", "roll"],
         status__in=[Status.DUE, Status.RUNNING],
     )
-    for row in rows.select_for_update(of=("self",)).select_related("allocation__strategy",
-            "allocation__broker_account__user"):  # fmt: skip
+    for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk").select_related(
+            "allocation__strategy", "allocation__broker_account__user"):  # fmt: skip
         runs.finish(row, Status.FAILED, desk, code="WITHDRAWN", detail=f"Exit: {execution.cause}.")
 
 

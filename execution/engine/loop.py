@@ -5,13 +5,15 @@ these, and so does a headless day, so both are the same engine.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from execution.engine import day, dispatch, entry, leave, roll, schedule, settle, wire
 from execution.engine.desk import Desk, Work, WorkKind
-from execution.models import Order, PerformanceMetric, StrategyExecution
-from execution.states import OrderState
+from execution.models import Order, StrategyExecution
+from execution.states import OPEN_STATES, OrderState
+from market.models import Timeline
 
 Status = StrategyExecution.Status
 Step = Callable[[int, Desk], list[Work]]
@@ -26,12 +28,14 @@ ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.SYNC: wire.sync,
 }
 
+TURN = {WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3}
+
 
 def tick(desk: Desk) -> list[Work]:
     """Write rows for what has come due, settle what has expired, and list all that waits."""
     schedule.open_due(desk)
     settle.settle_expired(desk)
-    if day.is_over(desk) and not _closed(desk):
+    if day.is_over(desk) and not day.is_closed(desk):
         day.close(desk)
     return [*_runs(desk), *_orders(desk)]
 
@@ -58,25 +62,30 @@ def _runs(desk: Desk) -> list[Work]:
 
 def _orders(desk: Desk) -> list[Work]:
     """Exits before entries: what reduces risk is sent first."""
-    rows = Order.objects.filter(timeline=desk.timeline)
-    works = [
-        Work(WorkKind.CANCEL, pk)
-        for pk in rows.filter(pending_op=Order.PendingOp.CANCEL, status__in=wire.RESTING)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    ]
-    ready = rows.filter(status=OrderState.READY).order_by("action", "pk")
-    works += [Work(WorkKind.DISPATCH, pk) for pk in ready.values_list("pk", flat=True)]
-    unanswered = rows.filter(
-        Q(next_lookup_at__lte=desk.wall), status__in=[OrderState.UNKNOWN, OrderState.SENDING]
+    rows = Order.objects.filter(timeline=desk.timeline, status__in=OPEN_STATES).order_by("action", "pk")
+    found = list(
+        rows.values_list("pk", "status", "pending_op", "action", "allocation_id", "next_lookup_at")
     )
-    works += [Work(WorkKind.LOOKUP, pk) for pk in unanswered.values_list("pk", flat=True)]
-    resting = rows.filter(status__in=wire.RESTING, pending_op="").order_by("pk")
-    works += [Work(WorkKind.CHASE, pk) for pk in resting.values_list("pk", flat=True)]
-    return works
+    frozen = {pair for _, status, _, _, pair, _ in found if status == OrderState.UNKNOWN}
+    works = []
+    for pk, status, pending_op, action, pair, next_lookup_at in found:
+        if status in wire.RESTING:
+            cancelling = pending_op == Order.PendingOp.CANCEL
+            works.append(Work(WorkKind.CANCEL if cancelling else WorkKind.CHASE, pk))
+        elif status == OrderState.READY and (action == Order.Action.CLOSE or pair not in frozen):
+            works.append(Work(WorkKind.DISPATCH, pk))
+        elif status in (OrderState.UNKNOWN, OrderState.SENDING) and _is_due(next_lookup_at, desk):
+            works.append(Work(WorkKind.LOOKUP, pk))
+    return sorted(works, key=lambda work: TURN[work.kind])
 
 
-def _closed(desk: Desk) -> bool:
-    """Whether the day has been written down and nothing of it is provisional any more."""
-    rows = PerformanceMetric.objects.filter(timeline=desk.timeline, trading_day=desk.day)
-    return rows.filter(final=True).exists() and not rows.filter(provisional=True).exists()
+def _is_due(next_lookup_at: datetime | None, desk: Desk) -> bool:
+    return next_lookup_at is not None and next_lookup_at <= desk.wall
+
+
+def sendable(timeline: Timeline) -> QuerySet[Order]:
+    """READY orders that wait for nothing but their account's rate, exits first."""
+    unknown = Order.objects.filter(timeline=timeline, status=OrderState.UNKNOWN)
+    held = Q(action=Order.Action.OPEN, allocation__in=unknown.values("allocation"))
+    rows = Order.objects.filter(timeline=timeline, status=OrderState.READY)
+    return rows.exclude(held).order_by("action", "pk")

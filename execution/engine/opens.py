@@ -9,7 +9,7 @@ from execution.engine import orders as book
 from execution.engine.desk import Desk
 from execution.engine.orders import Ticket
 from execution.models import Order, StrategyExecution
-from execution.states import OPEN_STATES
+from execution.states import OPEN_STATES, OrderState
 from market.kernel import contracts
 from market.services import ensure_contracts
 from strategies.rules import ResolvedLeg, released_lots, waves
@@ -50,7 +50,8 @@ def release(execution: StrategyExecution, orders: list[Order], desk: Desk) -> li
     legs, kept = planned(execution), planned(execution, "kept")
     version = execution.strategy_version
     filled = filled_units(orders)
-    filled |= {leg.number: leg.quantity_per_lot * execution.lots for leg in kept}
+    kept_units = (execution.plan or {}).get("kept_units", {})
+    filled |= {leg.number: kept_units[str(leg.number)] for leg in kept}
     gate = released_lots(
         [*legs, *kept], execution.lots, filled, version.naked_calls, version.naked_puts
     )
@@ -80,10 +81,15 @@ def is_complete(execution: StrategyExecution, orders: list[Order]) -> bool:
     )
 
 
-def complete_lots(execution: StrategyExecution, orders: list[Order]) -> int:
-    """How many whole lots of the strategy have filled."""
-    filled = filled_units(orders)
-    return min(filled.get(leg.number, 0) // leg.quantity_per_lot for leg in planned(execution))
+def excess_units(execution: StrategyExecution, orders: list[Order]) -> tuple[int, dict[int, int]]:
+    """How many whole lots of the strategy the run holds, and by leg the units held beyond them."""
+    held = filled_units(orders)
+    for order in orders:
+        if order.action == Order.Action.CLOSE:
+            held[order.leg_number] = held.get(order.leg_number, 0) - order.filled_quantity
+    legs = planned(execution)
+    whole = max(0, min(held.get(leg.number, 0) // leg.quantity_per_lot for leg in legs))
+    return whole, {leg.number: held.get(leg.number, 0) - whole * leg.quantity_per_lot for leg in legs}
 
 
 def filled_units(orders: list[Order]) -> dict[int, int]:
@@ -97,13 +103,11 @@ def filled_units(orders: list[Order]) -> dict[int, int]:
 
 def _ordered_lots(execution: StrategyExecution, leg: ResolvedLeg, orders: list[Order]) -> int:
     """Lots of the leg already ordered. What ended unfilled counts too, unless the policy retries."""
-    mine = [o for o in orders if o.leg_number == leg.number and o.action == Order.Action.OPEN]
-    retrying = execution.strategy_version.completion == "retry"
-    may_retry = retrying and sum(o.status not in OPEN_STATES for o in mine) <= RETRIES
-    units = 0
-    for order in mine:
-        if order.attempt > 1:
-            continue  # the same slice as its first attempt
-        ended = order.status not in OPEN_STATES
-        units += order.filled_quantity if ended and may_retry else order.quantity
-    return units // leg.contract.lot_size
+    slices: dict[int, Order] = {}  # by slice, its last attempt: an earlier one was never sent
+    for order in sorted(orders, key=lambda order: order.attempt):
+        if order.leg_number == leg.number and order.action == Order.Action.OPEN:
+            slices[order.slice] = order
+    unfilled = [o for o in slices.values() if o.status not in OPEN_STATES | {OrderState.FILLED}]
+    may_retry = execution.strategy_version.completion == "retry" and len(unfilled) <= RETRIES
+    given_up = sum(o.quantity - o.filled_quantity for o in unfilled) if may_retry else 0
+    return (sum(o.quantity for o in slices.values()) - given_up) // leg.contract.lot_size

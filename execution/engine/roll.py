@@ -4,7 +4,7 @@ The other legs of the pair stay, and lots stay.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -42,6 +42,7 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     execution.plan = {
         "legs": opens.as_plan(targets),
         "kept": opens.as_plan(kept),
+        "kept_units": {str(p.leg_number): abs(p.quantity) for p in held if p not in old},
         "old": [position.contract.symbol for position in old],
     }
     execution.save()
@@ -56,9 +57,9 @@ def advance(execution_id: int, desk: Desk) -> list[Work]:
 
 
 def open_roll(
-    allocation_id: int, desk: Desk, *, expiry: date, positions: list[Position]
+    allocation_id: int, desk: Desk, *, due_at: datetime, positions: list[Position]
 ) -> StrategyExecution | None:
-    """The due roll of the day for what expires on `expiry`; one a day."""
+    """The due roll of the day for positions of one expiry; one a day."""
     row, fresh = StrategyExecution.objects.get_or_create(
         allocation_id=allocation_id,
         timeline=desk.timeline,
@@ -69,14 +70,15 @@ def open_roll(
             "strategy_version_id": positions[0].allocation.strategy_version_id,
             "lots": max(abs(p.quantity) // p.contract.lot_size for p in positions),
             "cause": "expiry",
-            "detail": f"Rolls out of {expiry:%d %b %Y}.",
-            "due_at": desk.now,
+            "detail": f"Rolls out of {positions[0].contract.expiry:%d %b %Y}.",
+            "due_at": due_at,
         },
     )
     return row if fresh else None
 
 
 def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
+    mine = runs.orders_of(execution)  # before the positions, as the applier locks them
     held = closes.positions_of_pair(execution, lock=True)
     old = [p for p in held if p.contract.symbol in (execution.plan or {})["old"]]
     if not desk.is_open(execution.allocation.strategy.underlying):
@@ -85,7 +87,6 @@ def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
         return []
     if old:
         return [Work(WorkKind.DISPATCH, o.pk) for o in closes.release(execution, old, held, desk)]
-    mine = list(execution.orders.select_for_update(of=("self",)).select_related("contract"))
     if any(order.status == OrderState.UNKNOWN for order in mine):
         return []
     if opens.is_complete(execution, mine):

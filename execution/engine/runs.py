@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from execution.engine import tell
 from execution.engine.desk import Desk
-from execution.models import StrategyExecution
+from execution.models import Order, StrategyExecution
 
 Status = StrategyExecution.Status
 TOLD = {
@@ -18,7 +18,7 @@ TOLD = {
 def locked(execution_id: int, status: Status) -> StrategyExecution | None:
     """The run, locked, if it is in that status and no other worker holds it. Needs a transaction."""
     return (
-        StrategyExecution.objects.select_for_update(of=("self",), skip_locked=True)
+        StrategyExecution.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
         .select_related(
             "timeline",
             "strategy_version",
@@ -28,6 +28,12 @@ def locked(execution_id: int, status: Status) -> StrategyExecution | None:
         .filter(pk=execution_id, status=status)
         .first()
     )
+
+
+def orders_of(execution: StrategyExecution) -> list[Order]:
+    """The run's orders, oldest first, locked. Needs a transaction; positions are locked after them."""
+    rows = execution.orders.select_for_update(of=("self",), no_key=True)
+    return list(rows.select_related("contract").order_by("pk"))
 
 
 def finish(

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Q
 
-from allocations.models import StrategyBrokerAllocation
+from allocations.models import StrategyBrokerAllocation, TradingState
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
-from execution.engine import closes, leave, marks, roll
+from execution.engine import closes, leave, marks, roll, tell
 from execution.engine.desk import Desk
 from execution.models import Position, StrategyExecution
 from market.kernel import calendar
 from market.kernel.clock import at
 from market.kernel.contracts import exchange_of
+from market.kernel.money import ZERO
 from market.models import Timeline
 from strategies.models import StrategyVersion
-from strategies.rules import is_due_day
+from strategies.rules import Schedule, Unresolvable, is_due_day
 from strategies.selectors import newest_versions, schedules_of, versions_by_id
 
 Status = StrategyExecution.Status
@@ -30,31 +32,45 @@ UNFINISHED = [Status.DUE, Status.RUNNING]
 def open_due(desk: Desk) -> None:
     """Write a row for everything that has come due; doing it again writes nothing."""
     held = _held_by_pair(desk)
-    open_entries(desk, set(held))
+    open_entries(desk, {pair for pair, rows in held.items() if _alive(rows, desk)})
     open_exits(desk, held)
 
 
 def open_entries(desk: Desk, holding: set[int]) -> None:
     """Entries whose time has come, for pairs that hold nothing and have not been asked today."""
-    pairs = [pair for pair in entering_pairs(desk.timeline) if pair.pk not in holding]
     asked = set(
         StrategyExecution.objects.filter(
             timeline=desk.timeline, trading_day=desk.day, phase="entry"
         ).values_list("allocation_id", flat=True)
     )
-    pairs = [pair for pair in pairs if pair.pk not in asked]
-    versions = versions_to_enter(pairs, desk)
-    schedules = schedules_of(versions.values())
-    rows = []
-    for pair in pairs:
-        version = versions.get(pair.pk)
-        if version is None:
-            continue
-        due_at = at(desk.day, version.entry_time)
-        exchange = exchange_of(pair.strategy.underlying)
-        if due_at <= desk.now and is_due_day(schedules[version.pk], desk.day, exchange):
-            rows.append(_entry(pair, version, due_at, desk))
+    pairs = [p for p in entering_pairs(desk.timeline) if p.pk not in holding | asked]
+    versions = versions_to_enter(pairs, desk) if pairs else {}
+    late = {
+        pair: version
+        for pair, version in versions.items()
+        if at(desk.day, version.entry_time) <= desk.now
+    }
+    schedules = schedules_of(late.values()) if late else {}
+    rows = [
+        _entry(pair, late[pair.pk], desk)
+        for pair in pairs
+        if pair.pk in late and _is_due_today(pair, schedules[late[pair.pk].pk], desk)
+    ]
     StrategyExecution.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _is_due_today(pair: StrategyBrokerAllocation, schedule: Schedule, desk: Desk) -> bool:
+    """By the schedule; one that the facts of the day cannot answer does not enter, the others do."""
+    try:
+        return is_due_day(schedule, desk.day, exchange_of(pair.strategy.underlying))
+    except (Unresolvable, calendar.OutsideCoverage) as error:
+        tell.tell(
+            desk, pair, kind="schedule_unclear", severity=tell.Severity.WARNING,
+            title=f"{pair.strategy.name} on {pair.broker_account.label} does not enter today",
+            body=f"Its schedule cannot be read for {desk.day:%d %b %Y}: {error}",
+            dedupe_key=f"schedule:{pair.public_id}:{desk.day}",
+        )  # fmt: skip
+        return False
 
 
 def entering_pairs(timeline: Timeline) -> list[StrategyBrokerAllocation]:
@@ -82,6 +98,8 @@ def versions_to_enter(
     newest = newest_versions({pair.strategy_id for pair in own})
     chosen = {pair.pk: newest[pair.strategy_id] for pair in own if pair.strategy_id in newest}
     granted = [pair for pair in pairs if pair.pk not in {p.pk for p in own}]
+    if not granted:
+        return chosen
     grants = {
         (grant.user_id, grant.basket_id): grant
         for grant in BasketGrant.objects.filter(
@@ -102,31 +120,44 @@ def versions_to_enter(
 
 
 def open_exits(desk: Desk, held: dict[int, list[Position]]) -> None:
-    """Exits by time, profit or loss, and rolls or closes at expiry, for pairs that hold something."""
-    busy = set(
+    """Exits by time, profit or loss, and rolls or closes at expiry, for pairs that hold something.
+
+    A roll under way is no reason to wait: the exit ends it.
+    """
+    if not held:
+        return
+    leaving = set(
         StrategyExecution.objects.filter(
-            timeline=desk.timeline, phase__in=["exit", "roll"], status__in=UNFINISHED
+            timeline=desk.timeline, phase="exit", status__in=UNFINISHED
         ).values_list("allocation_id", flat=True)
     )
-    free = {pair: rows for pair, rows in held.items() if pair not in busy}
-    states = effective_states([rows[0].allocation for rows in free.values()])
-    before = _realised_before(desk, set(free))
+    free = {pair: rows for pair, rows in held.items() if pair not in leaving and _alive(rows, desk)}
+    states = effective_states([rows[0].allocation for rows in free.values()]) if free else {}
+    trades = _trades(desk, set(free)) if free else {}
     for pair, rows in free.items():
-        version = rows[0].allocation.strategy_version
-        cause = "kill" if states[pair].state == "halted" else None
-        cause = cause or _cause(version, rows, before.get(pair, Decimal(0)), desk)
-        expiring = [] if cause else _expiring(version, rows, desk)
-        with transaction.atomic():
-            if cause:
-                leave.open_exit(rows, desk, cause=cause)
-            elif expiring and version.at_expiry == StrategyVersion.AtExpiry.ROLL:
-                roll.open_roll(pair, desk, expiry=expiring[0].contract.expiry, positions=expiring)
-            elif expiring:
-                leave.open_exit(rows, desk, cause="expiry")
+        halted = states[pair].state == TradingState.State.HALTED
+        cause = "kill" if halted else _cause(rows, trades[pair], desk)
+        _open_exit(rows, cause, desk)
+
+
+@transaction.atomic
+def _open_exit(rows: list[Position], cause: str | None, desk: Desk) -> None:
+    alive, version = _alive(rows, desk), rows[0].allocation.strategy_version
+    if cause:
+        leave.open_exit(alive, desk, cause=cause, due_at=_due_at(version, cause, desk))
+        return
+    expiring = _expiring(version, alive, desk)
+    if not expiring:
+        return
+    due_at = _due_at(version, "expiry", desk)
+    if version.at_expiry == StrategyVersion.AtExpiry.ROLL:
+        roll.open_roll(rows[0].allocation_id, desk, due_at=due_at, positions=expiring)
+    else:
+        leave.open_exit(alive, desk, cause="expiry", due_at=due_at)
 
 
 def _entry(
-    pair: StrategyBrokerAllocation, version: StrategyVersion, due_at: object, desk: Desk
+    pair: StrategyBrokerAllocation, version: StrategyVersion, desk: Desk
 ) -> StrategyExecution:
     return StrategyExecution(
         allocation=pair,
@@ -136,12 +167,12 @@ def _entry(
         strategy_version=version,
         lots=pair.lots,
         cause="schedule",
-        due_at=due_at,
+        due_at=at(desk.day, version.entry_time),
     )
 
 
 def _held_by_pair(desk: Desk) -> dict[int, list[Position]]:
-    """Open positions by pair, without the worthless longs that an exit left to expire."""
+    """Open positions by pair."""
     rows = (
         Position.objects.filter(timeline=desk.timeline)
         .exclude(quantity=0)
@@ -155,41 +186,64 @@ def _held_by_pair(desk: Desk) -> dict[int, list[Position]]:
     )
     held: dict[int, list[Position]] = defaultdict(list)
     for position in rows:
-        if not closes.is_worthless(position, desk):
-            held[position.allocation_id].append(position)
+        held[position.allocation_id].append(position)
     return held
 
 
-def _realised_before(desk: Desk, pairs: set[int]) -> dict[int, Decimal]:
-    """By pair, what it had realised when its open trade began, less what its flat rows hold now."""
+def _alive(rows: list[Position], desk: Desk) -> list[Position]:
+    """Without the worthless longs that an exit left to expire."""
+    return [position for position in rows if not closes.is_worthless(position, desk)]
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """The trade that a pair is in: the lots it was entered with, and what was realised before it."""
+
+    lots: int
+    realised_before: Decimal
+
+
+def _trades(desk: Desk, pairs: set[int]) -> dict[int, Trade]:
+    """By pair, its open trade; what its flat rows have realised since is taken off `realised_before`."""
     entries = (
         StrategyExecution.objects.filter(
             timeline=desk.timeline, allocation__in=pairs, phase="entry", started_at__isnull=False
         )
         .order_by("allocation_id", "-started_at")
         .distinct("allocation_id")
-        .values_list("allocation_id", "realised_before")
+        .values_list("allocation_id", "lots", "realised_before")
     )
-    before = dict(entries)
-    flat = Position.objects.filter(timeline=desk.timeline, allocation__in=pairs, quantity=0)
-    for pair, realised in flat.values_list("allocation_id", "realised"):
-        before[pair] = before.get(pair, Decimal(0)) - realised
-    return before
+    found = {pair: (lots, before) for pair, lots, before in entries}
+    flat: dict[int, Decimal] = defaultdict(Decimal)
+    rows = Position.objects.filter(timeline=desk.timeline, allocation__in=pairs, quantity=0)
+    for pair, realised in rows.values_list("allocation_id", "realised"):
+        flat[pair] += realised
+    return {
+        pair: Trade(lots, before - flat[pair])
+        for pair, (lots, before) in ((p, found.get(p, (1, ZERO))) for p in pairs)
+    }
 
 
-def _cause(
-    version: StrategyVersion, rows: list[Position], before: Decimal, desk: Desk
-) -> str | None:
-    """Why the whole pair must leave now, if it must."""
+def _cause(rows: list[Position], trade: Trade, desk: Desk) -> str | None:
+    """Why the whole pair must leave now, if it must. Stop and target are rupees a lot that was entered."""
+    version = rows[0].allocation.strategy_version
     if version.exit_time is not None and _exit_time_passed(version, rows, desk):
         return "schedule"
-    pnl = marks.gross_pnl(rows, desk.frame) - before
-    lots = rows[0].allocation.lots or 1
+    pnl = marks.gross_pnl(rows, desk.frame) - trade.realised_before
+    held = max(abs(row.quantity) // row.contract.lot_size for row in rows)
+    lots = max(1, min(trade.lots, held))  # an entry that was only partly filled holds fewer
     if version.take_profit is not None and pnl >= version.take_profit * lots:
         return "target"
     if version.stop_loss is not None and pnl <= -version.stop_loss * lots:
         return "stop"
     return None
+
+
+def _due_at(version: StrategyVersion, cause: str, desk: Desk) -> datetime:
+    """When it should have gone: a frame may come later than the time that was set."""
+    times = {"schedule": version.exit_time, "expiry": version.roll_time}
+    due = times.get(cause)
+    return desk.now if due is None else min(at(desk.day, due), desk.now)
 
 
 def _exit_time_passed(version: StrategyVersion, rows: list[Position], desk: Desk) -> bool:

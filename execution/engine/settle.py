@@ -35,17 +35,21 @@ class Value:
 
 def settle_expired(desk: Desk) -> None:
     """Settle what has expired and correct provisional settlements whose official value has come."""
+    expired = _unsettled(desk)
+    corrigible = list(_provisional(desk).select_related("position__contract"))
+    if not expired and not corrigible:
+        return
     official = {
         (row.underlying, row.day): row
         for row in SettlementPrice.objects.filter(timeline=desk.timeline)
     }
-    for position in _unsettled(desk):
+    for position in expired:
         value = _value(position.contract.spec, official, desk)
         if value is None:
             _tell_missing(position, desk)
         else:
             settle(position.pk, value, desk)
-    for settlement in _provisional(desk).select_related("position__contract"):
+    for settlement in corrigible:
         contract = settlement.position.contract
         row = official.get((contract.underlying, contract.expiry))
         if row is not None:
@@ -56,7 +60,7 @@ def settle_expired(desk: Desk) -> None:
 def settle(position_id: int, value: Value, desk: Desk) -> Position:
     """Write the settlement row of a position, and the position and its P&L anew."""
     position = (
-        Position.objects.select_for_update(of=("self",))
+        Position.objects.select_for_update(of=("self",), no_key=True)
         .select_related("contract", "allocation__broker_account__user")
         .get(pk=position_id)
     )
@@ -93,7 +97,7 @@ def _restate(position: Position, before: Settlement, after: Settlement, desk: De
     if position.day is not None and position.day > after.trading_day:
         position.day_opening_pnl += change
         position.day_charges_before += charges_change
-    metric = PerformanceMetric.objects.select_for_update().filter(
+    metric = PerformanceMetric.objects.filter(
         allocation=position.allocation, timeline=desk.timeline, trading_day=after.trading_day
     )
     waiting = _provisional(desk, position.allocation_id).exclude(position=position)

@@ -14,9 +14,11 @@ from execution.engine.apply import apply_books
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.dispatch import tell_unknown
 from execution.engine.marks import ENTRY_CROSS, EXIT_CROSS, limit_price
+from execution.engine.wires import NoWire, open_wire
 from execution.models import Order, OrderEvent
 from execution.states import OrderState
 from market.kernel import calendar
+from market.kernel.clock import ist_day
 
 #: Waits between look-ups of an UNKNOWN order: an order has sat 90 s before showing in a book.
 LOOKUP_WAITS = (1, 2, 4, 8, 15, 30, 60, 90)
@@ -29,8 +31,11 @@ def cancel(order_id: int, desk: Desk) -> list[Work]:
     order = _order(order_id)
     if order.pending_op != Order.PendingOp.CANCEL or order.status not in RESTING:
         return []
-    answer = desk.adapter_for(order.broker_account).cancel(order.broker_order_id)
-    _note(order, desk, kind="cancel", key=f"cancel:{desk.wall.isoformat()}", answer=str(answer))
+    try:
+        answer = str(open_wire(desk, order.broker_account).cancel(order.broker_order_id))
+    except NoWire as error:
+        answer = str(error)
+    _note(order, desk, kind="cancel", key=f"cancel:{desk.wall.isoformat()}", answer=answer)
     return []
 
 
@@ -44,7 +49,7 @@ def chase(order_id: int, desk: Desk) -> list[Work]:
     if touch is None or _reaches(order.side, order.price, touch):
         return []
     if order.events.filter(kind="modify").count() >= MODIFICATIONS:
-        return []
+        return _give_up_chasing(order)
     price = limit_price(
         quote,
         side=order.side,
@@ -52,7 +57,11 @@ def chase(order_id: int, desk: Desk) -> list[Work]:
         cross=EXIT_CROSS if order.action == Order.Action.CLOSE else ENTRY_CROSS,
         is_option=order.contract.strike is not None,
     )
-    answer = desk.adapter_for(order.broker_account).modify(order.broker_order_id, price=price)
+    try:
+        wire = open_wire(desk, order.broker_account)
+    except NoWire:
+        return []
+    answer = wire.modify(order.broker_order_id, price=price)
     _note(order, desk, kind="modify", key=f"modify:{desk.frame.n}", answer=str(answer))
     if isinstance(answer, Ack):
         Order.objects.filter(pk=order.pk).update(price=price)
@@ -65,7 +74,7 @@ def lookup(order_id: int, desk: Desk) -> list[Work]:
     if order.status not in (OrderState.UNKNOWN, OrderState.SENDING):
         return []
     try:
-        found = desk.adapter_for(order.broker_account).find(order.client_ref)
+        found = open_wire(desk, order.broker_account).find(order.client_ref)
     except ReadFailed as error:
         _not_found(order_id, desk, words=str(error), absent=False)
         return []
@@ -78,8 +87,8 @@ def lookup(order_id: int, desk: Desk) -> list[Work]:
 def sync(account_id: int, desk: Desk) -> list[Work]:
     """Read an account's books and apply them; a book that cannot be read says nothing."""
     account = BrokerAccount.objects.select_related("user").get(pk=account_id)
-    adapter = desk.adapter_for(account)
     try:
+        adapter = open_wire(desk, account)
         trades, orders = adapter.trades(), adapter.orders()
     except ReadFailed:
         return []
@@ -89,10 +98,10 @@ def sync(account_id: int, desk: Desk) -> list[Work]:
 
 def _adopt(order: Order, found: BrokerOrder, desk: Desk) -> list[Work]:
     try:
-        trades = desk.adapter_for(order.broker_account).trades()
+        trades = open_wire(desk, order.broker_account).trades()
     except ReadFailed:
         trades = []
-    mine = [trade for trade in trades if trade.client_ref == order.client_ref]
+    mine = [trade for trade in trades if trade.broker_order_id == found.broker_order_id]
     moved = apply_books(order.broker_account, [found], mine, desk, source="poll")
     return [Work(WorkKind.ADVANCE, execution) for execution in sorted(moved)]
 
@@ -100,25 +109,38 @@ def _adopt(order: Order, found: BrokerOrder, desk: Desk) -> list[Work]:
 @transaction.atomic
 def _not_found(order_id: int, desk: Desk, *, words: str, absent: bool) -> None:
     order = (
-        Order.objects.select_for_update(of=("self",))
+        Order.objects.select_for_update(of=("self",), no_key=True)
         .select_related("contract", "broker_account__user", "allocation__broker_account__user")
         .get(pk=order_id)
     )
     if order.status not in (OrderState.UNKNOWN, OrderState.SENDING):
         return
-    over = calendar.session(order.contract.exchange, desk.day)
     wait = LOOKUP_WAITS[min(order.lookups, len(LOOKUP_WAITS) - 1)]
     order.lookups += 1
     order.next_lookup_at = desk.wall + timedelta(seconds=wait)
     order.status = OrderState.UNKNOWN
-    day_is_over = over is None or desk.now >= over.close
-    if absent and day_is_over and order.lookups > len(LOOKUP_WAITS):
+    if absent and _its_day_is_over(order, desk) and order.lookups > len(LOOKUP_WAITS):
         order.status, order.finished_at, order.next_lookup_at = OrderState.NEVER_SENT, desk.now, None
     order.save()
     _note(order, desk, kind="lookup", key=f"lookup:{order.lookups}", answer=words)
     tell.order_changed(desk, order)
     if order.status == OrderState.UNKNOWN:
         tell_unknown(order, desk)
+
+
+def _its_day_is_over(order: Order, desk: Desk) -> bool:
+    """Whether the session in which the order was written has closed, today or on an earlier day."""
+    session = calendar.session(order.contract.exchange, ist_day(order.created_at))
+    return session is None or desk.now >= session.close
+
+
+def _give_up_chasing(order: Order) -> list[Work]:
+    """A close that may not be moved any more is cancelled; its run orders the rest anew."""
+    if order.action != Order.Action.CLOSE:
+        return []  # an entry has its own time-out
+    asked = Order.objects.filter(pk=order.pk, status__in=RESTING, pending_op="")
+    asked.update(pending_op=Order.PendingOp.CANCEL)
+    return [Work(WorkKind.CANCEL, order.pk)]
 
 
 def _order(order_id: int) -> Order:

@@ -21,7 +21,7 @@ from brokers.types import Adapter
 from execution.engine import loop
 from execution.engine.desk import Desk, Silent, Work, WorkKind
 from execution.models import Order, Settlement
-from execution.states import AT_BROKER, OrderState
+from execution.states import AT_BROKER
 from market.kernel import calendar
 from market.kernel.clock import ist_day
 from market.kernel.frame import Frame, encode
@@ -129,7 +129,7 @@ class Player:
         return [Work(WorkKind.SYNC, account) for account in accounts.distinct()]
 
     def _waiting(self) -> bool:
-        return Order.objects.filter(timeline=self.timeline, status=OrderState.READY).exists()
+        return loop.sendable(self.timeline).exists()
 
     def _ready(self) -> list[Work]:
         """Orders that an account's rate held back: time passes, then they go."""
@@ -137,8 +137,8 @@ class Player:
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise DoesNotSettle("orders stay READY")
-        rows = Order.objects.filter(timeline=self.timeline, status=OrderState.READY)
-        return [Work(WorkKind.DISPATCH, pk) for pk in rows.order_by("action", "pk").values_list("pk", flat=True)]
+        ready = loop.sendable(self.timeline).values_list("pk", flat=True)
+        return [Work(WorkKind.DISPATCH, pk) for pk in ready]
 
     def _settle_at_the_broker(self) -> None:
         """The clearing house settles at the value the engine used."""

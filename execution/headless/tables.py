@@ -102,7 +102,7 @@ def _positions(rows: list[Document]) -> list[tuple[str, ...]]:
 def _lots(pairs: list[Document]) -> Iterator[str]:
     yield "Lots filled against allocated"
     for row in pairs:
-        filled = ", ".join(f"{symbol} {lots}" for symbol, lots in row["lots_filled"].items())
+        filled = ", ".join(f"{symbol} {lots}" for symbol, lots in sorted(row["lots_filled"].items()))
         yield f"  {row['pair']}: allocated {row['lots_allocated']}; {filled or 'none'}"
     yield ""
 

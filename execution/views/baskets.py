@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
@@ -31,6 +31,7 @@ from market.models import Timeline
 from strategies.models import Strategy
 from strategies.selectors import strategies_in
 from users.models import User
+from users.requests import SignedInRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Event:
 
 @login_required
 @require_GET
-def baskets(request: HttpRequest) -> HttpResponse:
+def baskets(request: SignedInRequest) -> HttpResponse:
     """Every basket the user runs, with the next thing that touches their money."""
     user, timeline = request.user, running_timeline()
     pairs, book, upcoming = _running(user, timeline)
@@ -122,7 +123,7 @@ def baskets(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def basket(request: HttpRequest, basket_id: int) -> HttpResponse:
+def basket(request: SignedInRequest, basket_id: int) -> HttpResponse:
     """Strategies by broker with state, limits and P&L per pair, and what happened today."""
     user, timeline = request.user, running_timeline()
     found = get_object_or_404(visible_baskets(user), pk=basket_id)

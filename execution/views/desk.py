@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
@@ -23,6 +23,7 @@ from market.selectors import active_timeline
 from strategies.selectors import strategies_of
 from users.models import User
 from users.selectors import notices_of
+from users.requests import SignedInRequest
 
 SHOWN_NOTICES = 4
 
@@ -38,7 +39,7 @@ class Step:
 
 @login_required
 @require_GET
-def desk(request: HttpRequest) -> HttpResponse:
+def desk(request: SignedInRequest) -> HttpResponse:
     """Everything that is open now, by basket, strategy and pair."""
     user, timeline = request.user, running_timeline()
     pairs = list(allocations_of(user))

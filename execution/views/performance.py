@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from execution.models import PerformanceMetric
 from execution.selectors import performance_of
 from execution.views.desk import running_timeline
+from users.requests import SignedInRequest
 
 GROUPINGS = {"pair": "Pair", "strategy": "Strategy", "basket": "Basket", "broker": "Broker"}
 
@@ -44,7 +45,7 @@ class Summed:
 
 @login_required
 @require_GET
-def performance(request: HttpRequest) -> HttpResponse:
+def performance(request: SignedInRequest) -> HttpResponse:
     """The days of the active timeline summed under one name each."""
     by = request.GET.get("by", "pair")
     by = by if by in GROUPINGS else "pair"

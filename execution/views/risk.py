@@ -9,17 +9,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from execution import services
 from execution.forms import ScopeForm
+from execution.tasks import start_after_commit
 from execution.views.desk import running_timeline
 from execution.views.scopes import Node, Open, open_in, tree_of
 from users.errors import Refused
 from users.models import User
+from users.requests import SignedInRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ VERBS = {
 @login_required
 @never_cache
 @require_GET
-def risk(request: HttpRequest) -> HttpResponse:
+def risk(request: SignedInRequest) -> HttpResponse:
     """Every scope with its state and what is open in it."""
     tree = tree_of(request.user, running_timeline(), valued=True)
     return render(request, "execution/risk.html", {"tree": tree})
@@ -63,7 +65,7 @@ def risk(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 @require_http_methods(["GET", "POST"])
-def act(request: HttpRequest, verb: str) -> HttpResponse:
+def act(request: SignedInRequest, verb: str) -> HttpResponse:
     """GET shows what would happen; POST does it."""
     if verb not in VERBS:
         raise Http404("no such verb")
@@ -82,7 +84,7 @@ def act(request: HttpRequest, verb: str) -> HttpResponse:
 @login_required
 @never_cache
 @require_GET
-def receipt(request: HttpRequest, verb: str) -> HttpResponse:
+def receipt(request: SignedInRequest, verb: str) -> HttpResponse:
     """What is still open in the scope, by account, until it is flat."""
     if verb not in VERBS:
         raise Http404("no such verb")
@@ -114,16 +116,17 @@ def _node(form: ScopeForm, tree: list[Node]) -> Node:
 
 def _done(user: User, verb: Verb, node: Node, form: ScopeForm) -> bool:
     try:
-        verb.act(
+        runs = verb.act(
             user=user, scope=node.scope, target=node.id, by=user, source="page", now=datetime.now(UTC)
         )
     except Refused as error:
         form.refuse(error)
         return False
+    start_after_commit(runs or [])
     return True
 
 
-def _confirm(request: HttpRequest, verb: Verb, node: Node, form: ScopeForm) -> HttpResponse:
+def _confirm(request: SignedInRequest, verb: Verb, node: Node, form: ScopeForm) -> HttpResponse:
     timeline = running_timeline()
     held = open_in(request.user, timeline, node) if verb.closes else Open()
     context = {

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
@@ -25,6 +25,7 @@ from execution.views.words import (
     why,
 )
 from strategies.templatetags.strategy import contract_name
+from users.requests import SignedInRequest
 
 PAGE = 50
 UNFINISHED = ("due", "running")
@@ -45,7 +46,7 @@ class OrderRow:
 
 @login_required
 @require_GET
-def executions(request: HttpRequest) -> HttpResponse:
+def executions(request: SignedInRequest) -> HttpResponse:
     """The user's runs, newest first."""
     form = RunFilter(request.GET, user=request.user)
     rows = form.narrowed(executions_of(request.user)).annotate(
@@ -61,7 +62,7 @@ def executions(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def execution(request: HttpRequest, execution_id: int) -> HttpResponse:
+def execution(request: SignedInRequest, execution_id: int) -> HttpResponse:
     """One run: every slice, its slippage, and what happened in words."""
     rows = executions_of(request.user).select_related("strategy_version")
     run = get_object_or_404(rows, pk=execution_id)
@@ -78,7 +79,7 @@ def execution(request: HttpRequest, execution_id: int) -> HttpResponse:
 
 @login_required
 @require_GET
-def orders(request: HttpRequest) -> HttpResponse:
+def orders(request: SignedInRequest) -> HttpResponse:
     """The user's orders, newest first."""
     form = OrderFilter(request.GET, user=request.user)
     page = Paginator(form.narrowed(orders_of(request.user)), PAGE).get_page(request.GET.get("page"))

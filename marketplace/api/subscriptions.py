@@ -22,7 +22,7 @@ from allocations.models import StrategyBrokerAllocation
 from marketplace import selectors, services
 from marketplace.api.listings import TermsBody
 from marketplace.models import Invoice, Listing, Subscription
-from users.api.authentication import origin, paper_only
+from users.api.authentication import caller, origin, paper_only
 from users.api.fields import Lots, Money
 from users.api.idempotency import idempotent
 from users.api.lists import CursorPages
@@ -143,7 +143,7 @@ class Subscriptions(ListAPIView):
     pagination_class = CursorPages
 
     def get_queryset(self):
-        return selectors.subscriptions_of(self.request.user)
+        return selectors.subscriptions_of(caller(self.request))
 
     @extend_schema(
         summary="Subscribe to a listing",
@@ -154,9 +154,9 @@ class Subscriptions(ListAPIView):
     @idempotent()
     def post(self, request: Request) -> Response:
         body = _checked(NewSubscription, request)
-        rows = selectors.listing_for(request.user)
+        rows = selectors.listing_for(caller(request))
         subscription = services.subscribe(
-            user=request.user,
+            user=caller(request),
             listing=_listing(rows, body["listing_id"]),
             rows=[services.Row(**row) for row in body["rows"]],
             paper_only=paper_only(request),
@@ -190,7 +190,7 @@ class Leave(APIView):
         held = _mine(request, subscription_id)
         body = _checked(Leaving, request)
         services.leave(
-            user=request.user, subscription=held, **body, **origin(request), now=timezone.now()
+            user=caller(request), subscription=held, **body, **origin(request), now=timezone.now()
         )
         return _answer(request, held.pk)
 
@@ -209,7 +209,7 @@ class Version(APIView):
         held = _mine(request, subscription_id)
         choice = _checked(Choice, request)["choice"]
         decide = services.apply_version if choice == "apply" else services.keep_version
-        decide(user=request.user, subscription=held, **origin(request), now=timezone.now())
+        decide(user=caller(request), subscription=held, **origin(request), now=timezone.now())
         return _answer(request, held.pk)
 
 
@@ -231,7 +231,7 @@ class Invoices(ListAPIView):
     pagination_class = CursorPages
 
     def get_queryset(self):
-        return selectors.invoices_of(self.request.user)
+        return selectors.invoices_of(caller(self.request))
 
 
 def _checked(kind: type[StrictSerializer], request: Request) -> dict[str, Any]:
@@ -255,7 +255,7 @@ def _listing(rows, listing_id: int) -> Listing:
 
 
 def _mine(request: Request, subscription_id: int) -> Subscription:
-    rows = selectors.subscriptions_of(request.user)
+    rows = selectors.subscriptions_of(caller(request))
     return get_object_or_404(rows, pk=min(subscription_id, BIGGEST))
 
 

@@ -22,7 +22,7 @@ from strategies import selectors, services
 from strategies.api import bodies
 from strategies.models import Strategy
 from strategies.presets import PRESETS
-from users.api.authentication import origin
+from users.api.authentication import caller, origin
 from users.api.lists import CursorPages
 from users.api.serializers import StrictSerializer
 
@@ -77,20 +77,20 @@ class BasketDetail(APIView):
     )
     def delete(self, request: Request, basket_id: int) -> Response:
         baskets.archive_basket(
-            by=request.user, basket=_basket(request, basket_id), now=timezone.now(), **origin(request)
+            by=caller(request), basket=_basket(request, basket_id), now=timezone.now(), **origin(request)
         )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _edit(self, request: Request, basket_id: int, body: type[StrictSerializer]) -> Response:
         basket = _basket(request, basket_id)
         changed = baskets.edit_basket(
-            by=request.user, basket=basket, now=timezone.now(), **origin(request),
+            by=caller(request), basket=basket, now=timezone.now(), **origin(request),
             **_valid(body, request),
         )  # fmt: skip
         return self._answer(request, changed)
 
     def _answer(self, request: Request, basket: Basket) -> Response:
-        shown = list(selectors.strategies_in(basket, request.user).order_by("pk"))
+        shown = list(selectors.strategies_in(basket, caller(request)).order_by("pk"))
         data = BasketBody(basket, context={"request": request}).data
         return Response({**data, "strategies": _strategies(request, shown)})
 
@@ -109,7 +109,7 @@ class BasketStrategies(APIView):
         data = _valid(bodies.NewStrategy, request)
         now = timezone.now()
         strategy = services.create_strategy(
-            by=request.user,
+            by=caller(request),
             basket=basket,
             name=data.get("name") or _preset_name(data),
             underlying=data["underlying"],
@@ -129,7 +129,7 @@ class Strategies(ListAPIView):
     pagination_class = CursorPages
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        rows = self.paginate_queryset(selectors.strategies_of(request.user)) or []
+        rows = self.paginate_queryset(selectors.strategies_of(caller(request))) or []
         return self.get_paginated_response(_strategies(request, rows))
 
 
@@ -165,14 +165,14 @@ class StrategyDetail(APIView):
     )
     def delete(self, request: Request, strategy_id: int) -> Response:
         services.archive_strategy(
-            by=request.user, strategy=_strategy(request, strategy_id), now=timezone.now(),
+            by=caller(request), strategy=_strategy(request, strategy_id), now=timezone.now(),
             **origin(request),
         )  # fmt: skip
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _revise(self, request: Request, strategy: Strategy, name: str | None, terms: Any) -> Response:
         changed = services.revise_strategy(
-            by=request.user, strategy=strategy, name=name, terms=terms, now=timezone.now(),
+            by=caller(request), strategy=strategy, name=name, terms=terms, now=timezone.now(),
             **origin(request),
         )  # fmt: skip
         return _one(request, changed)
@@ -187,11 +187,11 @@ class Presets(APIView):
 
 
 def _basket(request: Request, basket_id: int) -> Basket:
-    return get_object_or_404(readable_baskets(request.user), pk=basket_id)
+    return get_object_or_404(readable_baskets(caller(request)), pk=basket_id)
 
 
 def _strategy(request: Request, strategy_id: int) -> Strategy:
-    return get_object_or_404(selectors.strategies_of(request.user), pk=strategy_id)
+    return get_object_or_404(selectors.strategies_of(caller(request)), pk=strategy_id)
 
 
 def _valid(body: type[StrictSerializer], request: Request) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def _new_terms(data: dict[str, Any], now: Any) -> Any:
 
 def _strategies(request: Request, rows: Iterable[Strategy]) -> list[dict[str, Any]]:
     shown = list(rows)
-    context = {"request": request, "versions": selectors.versions_for(request.user, shown)}
+    context = {"request": request, "versions": selectors.versions_for(caller(request), shown)}
     return bodies.StrategyBody(shown, many=True, context=context).data  # type: ignore[return-value]
 
 

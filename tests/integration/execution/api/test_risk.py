@@ -10,9 +10,9 @@ from kombu.exceptions import OperationalError
 from rest_framework.test import APIClient
 
 from allocations.models import TradingState
-from execution.api.workers import hand_over
 from execution.engine.desk import Work, WorkKind
 from execution.models import Order, StrategyExecution
+from execution.tasks import hand_over
 from market import quotes
 from tests.factories import make_account
 from users.api.throttling import KeyThrottle
@@ -160,11 +160,11 @@ def test_a_paper_key_stops_paper_scopes_only(desk, owner, program):
     assert act(program("trade"), "kill", "account", live.pk).status_code == 200
 
 
-def test_without_a_world_nothing_can_be_closed_and_the_answer_says_so(api):
-    for verb in "exit", "square-off", "kill":
-        answer = act(api, verb)
-        assert (answer.status_code, answer.json()["code"]) == (503, "no_timeline")
-    assert act(api, "pause").status_code == 200
+def test_without_a_world_a_kill_still_halts_and_there_is_nothing_to_close(api, user):
+    answer = act(api, "kill")
+
+    assert (answer.status_code, answer.json()["exits"]) == (200, [])
+    assert TradingState.objects.get(user=user, scope="user").state == "halted"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,171 @@
+"""The OpenAPI document: complete, and true of what the API does with good and with hostile input."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import orjson
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, transaction
+from django.test import Client
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as bounds
+from schemathesis import GenerationMode
+from schemathesis.checks import load_all_checks
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.integration import everything
+from tests.integration.routes import in_area
+
+UNDOCUMENTED = {"schema", "docs"}
+OPERATIONS = [
+    (route, method)
+    for route in in_area("options")
+    for method in route.methods
+    if route.name not in UNDOCUMENTED
+]
+PROBLEM = "application/problem+json"
+ALWAYS = {"401", "403", "422", "429"}
+SENT = {"400", "415"}
+#: Without a simulator here, the broker is silent.
+MAY_BE_SILENT = {"broker-account-funds"}
+CHECKS = [
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    negative_data_rejection,
+]
+BOUNDS = bounds(
+    max_examples=10, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+
+
+def shown(value):
+    return str(value)
+
+
+@pytest.fixture(scope="module")
+def document():
+    """The document as a client gets it."""
+    GENERATOR_STATS.reset()
+    made = SchemaGenerator().get_schema(request=None, public=True)
+    return orjson.loads(orjson.dumps(made))
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), everything.standing() as built:
+        yield built
+
+
+@pytest.fixture(scope="module")
+def schema(document):
+    """The document with the application behind it; its requests leave the test's connection open."""
+    load_all_checks()
+    loaded = schemathesis.openapi.from_dict(document)
+    loaded.app = get_wsgi_application()
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield loaded
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+def test_the_document_is_made_without_a_warning_and_is_valid(document):
+    assert GENERATOR_STATS._warn_cache == {}
+    assert GENERATOR_STATS._error_cache == {}
+    validate_schema(document)
+    assert document["openapi"].startswith("3.1")
+
+
+def test_it_has_every_operation_under_options_and_nothing_else(document):
+    documented = {
+        (path, method) for path, methods in document["paths"].items() for method in methods
+    }
+
+    assert documented == {(path_of(route), method) for route, method in OPERATIONS}
+
+
+@pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=shown)
+def test_an_operation_says_what_it_does_who_may_and_how_it_fails(route, method, document):
+    operation = document["paths"][path_of(route)][method]
+    expected = ALWAYS | (SENT if method != "get" else set()) | ({"404"} if route.names else set())
+
+    assert operation["summary"]
+    ways = [name for way in operation["security"] for name in way]
+    assert "cookieAuth" in ways
+    assert ("apiKey" in ways) == (not getattr(route.view, "session_only", False))
+    assert expected <= operation["responses"].keys()
+    for status in expected:
+        body = operation["responses"][status]["content"][PROBLEM]
+        assert body["example"]["status"] == int(status)
+
+
+@pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=shown)
+def test_a_body_has_an_example_that_its_own_schema_takes(route, method, document, schema):
+    operation = document["paths"][path_of(route)][method]
+    if "requestBody" not in operation:
+        return
+    content = operation["requestBody"]["content"]
+
+    assert content.keys() == {"application/json"}
+    assert content["application/json"]["examples"]
+
+
+class Caller:
+    """The owner's browser: session and CSRF token."""
+
+    def __init__(self, user):
+        client = Client()
+        client.force_login(user)
+        client.get("/settings")
+        self.cookies = {name: morsel.value for name, morsel in client.cookies.items()}
+        self.headers = {"X-CSRFToken": self.cookies["csrftoken"]}
+
+
+@pytest.fixture(scope="module")
+def browser(world):
+    return Caller(world.owner)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["good", "bad"])
+@pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=shown)
+def test_the_api_keeps_to_its_document(route, method, mode, schema, world, browser, settings):
+    settings.SIMULATOR_URL = "http://127.0.0.1:9"
+    operation = schema[path_of(route)][method.upper()]
+    ids = {name: world.ids[name] for name in route.names}
+
+    @BOUNDS
+    @given(case=operation.as_strategy(generation_mode=mode, path_parameters=ids or None))
+    def ask(case):
+        with undone():
+            answer = case.call(headers=browser.headers, cookies=browser.cookies)
+        silent = answer.status_code == 503 and route.name in MAY_BE_SILENT
+        assert answer.status_code < 500 or silent, answer.text
+        case.validate_response(answer, checks=CHECKS)
+
+    ask()
+
+
+@contextmanager
+def undone():
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def path_of(route) -> str:
+    return "/" + route.template.replace("%(", "{").replace(")s", "}")
