@@ -70,7 +70,7 @@ class CellForm(DeskForm):
         if entered["lots"] is None:
             return None
         usual = {**self.usual, "max_lots": entered["lots"] or 1}
-        limits = {n: usual[n] if entered[n] is None else entered[n] for n in LIMITS}
+        limits: dict[str, Any] = {n: usual[n] if entered[n] is None else entered[n] for n in LIMITS}
         return PairTerms(lots=entered["lots"], product=entered["product"] or "NRML", **limits)
 
 

@@ -69,7 +69,7 @@ class Baskets(ListAPIView):
     def get_queryset(self) -> QuerySet[Basket]:
         if query(Source, self.request)["source"] == "marketplace":
             return selectors.published_baskets()
-        return selectors.visible_baskets(caller(self.request))  # type: ignore[arg-type]
+        return selectors.visible_baskets(caller(self.request))
 
     @extend_schema(
         summary="Your baskets, or the marketplace's",

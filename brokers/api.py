@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from brokers import registry, selectors, services
 from brokers.models import BrokerAccount
 from brokers.types import ReadFailed
-from users.api.authentication import origin, paper_only
+from users.api.authentication import caller, origin, paper_only
 from users.api.fields import Money
 from users.api.lists import CursorPages
 from users.api.problems import Problem
@@ -61,7 +61,7 @@ class NewAccount(StrictSerializer):
     broker = serializers.ChoiceField(choices=BrokerAccount.Broker.choices)
     mode = serializers.ChoiceField(choices=BrokerAccount.Mode.choices)
     client_id = serializers.RegexField(r"\A[A-Za-z0-9]+\Z", max_length=40)
-    label = serializers.CharField(max_length=80, required=False, default="")  # type: ignore[assignment]
+    label = serializers.CharField(max_length=80, required=False, default="")  # type: ignore[assignment]  # a declared field
     capital = Money(min_value=0, max_digits=14)
     secrets = serializers.DictField(
         child=serializers.CharField(max_length=500),
@@ -73,7 +73,7 @@ class NewAccount(StrictSerializer):
 
 
 class AccountChange(StrictSerializer):
-    label = serializers.CharField(max_length=80, required=False)  # type: ignore[assignment]
+    label = serializers.CharField(max_length=80, required=False)  # type: ignore[assignment]  # a declared field
     capital = Money(min_value=0, max_digits=14, required=False)
 
 
@@ -91,7 +91,7 @@ class Accounts(ListAPIView):
     pagination_class = CursorPages
 
     def get_queryset(self) -> Any:
-        return selectors.open_accounts_of(self.request.user)  # type: ignore[arg-type]
+        return selectors.open_accounts_of(caller(self.request))
 
     @extend_schema(
         summary="Add a broker account",
@@ -104,7 +104,7 @@ class Accounts(ListAPIView):
         body.is_valid(raise_exception=True)
         fields = dict(body.validated_data)
         account = services.add_account(
-            user=request.user,  # type: ignore[arg-type]
+            user=caller(request),
             live_secrets=fields.pop("secrets"),
             may_go_live=not paper_only(request),
             act=_act(request),
@@ -156,7 +156,7 @@ class AccountFunds(APIView):
 
 
 def _mine(request: Request, account_id: int) -> BrokerAccount:
-    accounts = selectors.accounts_of(request.user)  # type: ignore[arg-type]
+    accounts = selectors.accounts_of(caller(request))
     return get_object_or_404(accounts, pk=min(account_id, BIGGEST))
 
 
@@ -172,7 +172,7 @@ def _mine_to_change(request: Request, account_id: int) -> BrokerAccount:
 
 
 def _act(request: Request) -> services.Act:
-    return services.Act(actor=request.user, now=timezone.now(), **origin(request))  # type: ignore[arg-type]
+    return services.Act(actor=caller(request), now=timezone.now(), **origin(request))
 
 
 def _broker_silent(error: ReadFailed) -> Problem:

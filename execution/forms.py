@@ -26,8 +26,10 @@ class Filter(DeskForm):
         super().__init__(data)
         accounts = [(a.pk, a.label) for a in open_accounts_of(user).order_by("pk")]
         baskets = [(b.pk, b.name) for b in visible_baskets(user).order_by("name")]
-        self.fields["account"].choices = [("", "All"), *accounts]
-        self.fields["basket"].choices = [("", "All"), *baskets]
+        for name, choices in (("account", accounts), ("basket", baskets)):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [("", "All"), *choices]
 
     @property
     def chosen(self) -> dict[str, str]:

@@ -67,6 +67,7 @@ def after_report(current: OrderState, reported: OrderState, *, filled: int, quan
     """
     if filled >= quantity:
         return S.FILLED
+    target: OrderState
     if reported in TERMINAL:
         target = reported if reported is not S.FILLED else S.PARTIAL if filled else S.ACKED
     else:

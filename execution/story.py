@@ -30,7 +30,7 @@ from users.models import User
 
 CONSERVATIVE_INCOME = Path(__file__).with_name("stories") / "conservative_income.json"
 MONEY = {"max_day_loss", "max_margin"}
-TYPES = {"entry_time": time, "exit_time": time, "roll_time": time, "expiry_date": date}
+TYPES: dict[str, type[time] | type[date]] = {"entry_time": time, "exit_time": time, "roll_time": time, "expiry_date": date}
 DECIMALS = {"take_profit", "stop_loss", "strike_value"}
 SOURCE = "command"
 
@@ -133,7 +133,7 @@ def _pair(
     user: User,
     now: datetime,
 ) -> StrategyBrokerAllocation:
-    limits = {k: Decimal(v) if k in MONEY else v for k, v in row.items() if k != "broker"}
+    limits: dict[str, Any] = {k: Decimal(v) if k in MONEY else v for k, v in row.items() if k != "broker"}
     return create_allocation(
         user=user,
         strategy=strategy,

@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin
 from market import services
 from market.models import Contract, Quote, SettlementPrice, Timeline
 from users.errors import Refused
+from users.requests import signed_in
 
 
 class TimelineForm(forms.ModelForm):
@@ -94,7 +95,7 @@ class TimelineAdmin(ModelAdmin):
         row = services.activate_timeline(
             timeline=chosen.get(),
             now=timezone.now(),
-            actor=request.user,  # type: ignore[arg-type]
+            actor=signed_in(request),
             source="admin",
         )
         self.message_user(request, f"{row.key} is active.", messages.SUCCESS)
@@ -180,7 +181,7 @@ class SettlementPriceAdmin(ModelAdmin):
             day=obj.day,
             price=obj.price,
             source=obj.source,
-            actor=request.user,  # type: ignore[arg-type]
+            actor=signed_in(request),
             now=timezone.now(),
         )
         obj.pk, obj._state.adding = row.pk, False

@@ -13,6 +13,7 @@ import redis
 import structlog
 
 from market.kernel.frame import Frame, encode
+from market.models import SettlementPrice
 
 HEARTBEAT = "heartbeat:market"
 HEALTH = "health:market"
@@ -41,6 +42,22 @@ def hand_over(client: httpx.Client, frame: Frame) -> None:
         raise NotAcknowledged(f"no acknowledgement in {response.text[:200]!r}") from error
     if n != frame.n:
         raise NotAcknowledged(f"acknowledged frame {n} instead of {frame.n}")
+
+
+def settle(client: httpx.Client, row: SettlementPrice) -> None:
+    """Give the simulator an official value; it settles once, and books the difference of a correction."""
+    document = {
+        "timeline": row.timeline.key,
+        "underlying": row.underlying,
+        "day": row.day.isoformat(),
+        "price": str(row.price),
+    }
+    try:
+        response = client.post("/admin/settle", content=orjson.dumps(document))
+    except httpx.HTTPError as error:
+        raise NotAcknowledged(f"{type(error).__name__}: {error}") from error
+    if response.status_code != 200:
+        raise NotAcknowledged(f"HTTP {response.status_code}: {response.text[:200]}")
 
 
 def simulator_client(url: str, token: str) -> httpx.Client:

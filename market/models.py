@@ -80,7 +80,7 @@ class Contract(models.Model):
     @property
     def spec(self) -> ContractSpec:
         """The kernel's value of this row."""
-        return ContractSpec(self.underlying, self.expiry, self.option_type, self.strike)  # type: ignore[arg-type]
+        return ContractSpec(self.underlying, self.expiry, self.option_type, self.strike)  # type: ignore[arg-type]  # a choice of the column
 
 
 class Quote(models.Model):

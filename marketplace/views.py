@@ -90,8 +90,8 @@ DONE = {
 }
 
 
-def _card(found: Listing, request: SignedInRequest) -> dict[str, Any]:
-    versions, terms = found.basket.offered, found.agreed
+def _card(found: Any, request: SignedInRequest) -> dict[str, Any]:
+    versions, terms = found.basket.offered, found.agreed  # prefetched by its selectors
     return {
         "listing": found,
         "version": versions[0] if versions else None,

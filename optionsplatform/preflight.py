@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
+from brokers.simulator.ledger import Ledger, WrongLedger
 from optionsplatform.kept import port_is_busy
 from optionsplatform.runtime import CannotStart
 
@@ -93,6 +95,16 @@ def valkey(url: str) -> None:
             found.ping()
     except (redis.RedisError, ValueError) as problem:
         raise CannotStart(f"REDIS_URL ({_without_password(url)}) does not answer: {problem}") from None
+
+
+def ledger(path: Path) -> None:
+    """The simulator's ledger of an earlier release must be one that this release reads."""
+    if not path.exists():
+        return
+    try:
+        Ledger(str(path)).close()
+    except (WrongLedger, sqlite3.Error) as problem:
+        raise CannotStart(f"{path.name}: {problem}") from None
 
 
 def _without_password(url: str) -> str:

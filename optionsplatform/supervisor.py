@@ -120,6 +120,7 @@ class Desk:
         if left := self._children.stop_left_overs():
             self._say(f"stopped what an earlier run had left: {', '.join(left)}")
         preflight.port(options.port)
+        preflight.ledger(Path(self._environment["SIMULATOR_DB"]))
         return self._children
 
     def _start_services(self) -> None:

@@ -136,7 +136,7 @@ def _hours(underlying: str, day: date) -> tuple[time, time]:
 
 def _leg_rule(leg: Leg, version: StrategyVersion) -> LegRule:
     fields: dict[str, Any] = {name: getattr(leg, name) for name in LEG_FIELDS}
-    return LegRule(**fields, atm_base=version.atm_base)  # type: ignore[arg-type]
+    return LegRule(**fields, atm_base=version.atm_base)  # type: ignore[arg-type]  # a choice of the column
 
 
 def _newest_ids(strategy_ids: Iterable[int]) -> QuerySet[Any]:

@@ -53,9 +53,9 @@ def admin_view(view: Callable[..., HttpResponse], *how: bool, **named: bool) -> 
     return csp_update(ALPINE)(django_admin_view(view, *how, **named))
 
 
-admin.site.admin_view = admin_view  # type: ignore[method-assign, assignment]
-admin.site.has_permission = may_enter  # type: ignore[method-assign]
-admin.site.login = login  # type: ignore[method-assign]
+admin.site.admin_view = admin_view  # type: ignore[method-assign, assignment]  # the documented way to guard the one site
+admin.site.has_permission = may_enter  # type: ignore[method-assign]  # the documented way to guard the one site
+admin.site.login = login  # type: ignore[method-assign]  # the documented way to guard the one site
 
 
 class ReadOnlyAdmin(ModelAdmin):

@@ -24,10 +24,10 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractUser):
     """A person who signs in by e-mail. Curators and operators are groups of the same names."""
 
-    username = None  # type: ignore[assignment]
+    username = None  # type: ignore[assignment]  # people sign in by e-mail: Django drops the field
     email = models.EmailField(unique=True)
 
-    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]  # its manager creates by e-mail
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

@@ -82,7 +82,7 @@ class AllocationBody(serializers.ModelSerializer):
         )  # fmt: skip
 
     def get_state(self, pair: StrategyBrokerAllocation) -> StateBody:
-        return StateBody(self.context["states"][pair.pk]).data  # type: ignore[return-value]
+        return StateBody(self.context["states"][pair.pk]).data  # type: ignore[return-value]  # .data is typed for many=True too
 
 
 class MatrixBody(serializers.Serializer):

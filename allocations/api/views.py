@@ -221,7 +221,7 @@ def _pair_version(request: Request) -> int | None:
 def _rows(pairs: Iterable[StrategyBrokerAllocation]) -> list[dict[str, Any]]:
     shown = list(pairs)
     context = {"states": selectors.effective_states(shown)}
-    return bodies.AllocationBody(shown, many=True, context=context).data  # type: ignore[return-value]
+    return bodies.AllocationBody(shown, many=True, context=context).data  # type: ignore[return-value]  # many=True gives a list
 
 
 def _one(pair: StrategyBrokerAllocation, status: int = 200) -> Response:

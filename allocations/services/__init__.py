@@ -2,7 +2,6 @@
 
 from allocations.services.pairs import (
     MatrixRow,
-    adopt_newest_version,
     archive_allocation,
     create_allocation,
     save_matrix,
@@ -12,7 +11,6 @@ from allocations.services.trading_states import set_trading_state
 
 __all__ = [
     "MatrixRow",
-    "adopt_newest_version",
     "archive_allocation",
     "create_allocation",
     "save_matrix",

@@ -148,30 +148,6 @@ def save_matrix(  # noqa: PLR0913 - keyword only
     return list(selectors.matrix_of(user, basket))
 
 
-@transaction.atomic
-def adopt_newest_version(
-    *, allocation: StrategyBrokerAllocation, source: str = "engine", now: datetime
-) -> StrategyBrokerAllocation:
-    """Pin the version that the owner's next entry runs; the caller knows that no trade is open."""
-    held = StrategyBrokerAllocation.objects.select_for_update(of=("self",)).select_related(
-        "broker_account__user", "strategy__basket"
-    )
-    pair = held.get(pk=allocation.pk)
-    owner = pair.broker_account.user
-    version = versions_for(owner, [pair.strategy]).get(pair.strategy_id)
-    if version is None or version.pk == pair.strategy_version_id:
-        return pair
-    before = _state(pair)
-    pair.strategy_version = version
-    pair.version += 1
-    pair.save(update_fields=["strategy_version", "version", "updated_at"])
-    record(
-        actor=None, owner=owner, action="allocation.adopt_version", obj=pair, before=before,
-        after=_state(pair), source=source, now=now,
-    )  # fmt: skip
-    return pair
-
-
 def _check(terms: PairTerms, prefix: str = "") -> None:
     if terms.lots > terms.max_lots:
         raise Refused(

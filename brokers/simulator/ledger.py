@@ -74,20 +74,22 @@ class Ledger:
     def __init__(self, path: str = ":memory:") -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
+        self._check_format(path)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA foreign_keys=ON")
-        self._check_format(path)
         self._db.executescript(SCHEMA)
         self._db.execute(f"PRAGMA user_version={FORMAT}")
 
     def _check_format(self, path: str) -> None:
+        """No format before this one was ever released, so there is none to bring forward."""
         written = self._db.execute("PRAGMA user_version").fetchone()[0]
         is_new = not self._db.execute("SELECT 1 FROM sqlite_master").fetchone()
         if not is_new and written != FORMAT:
             raise WrongLedger(
-                f"{path} has ledger format {written}; this simulator keeps format {FORMAT}."
-                " Move the file away to start with an empty ledger."
+                f"the simulator's ledger {path} has format {written} and this release keeps format"
+                f" {FORMAT}; nothing was changed. Start the release that wrote it and exit every"
+                " position there; then move the file away and begin with --new-timeline"
             )
 
     def close(self) -> None:

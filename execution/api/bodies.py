@@ -110,7 +110,7 @@ class OrderWithEvents(OrderBody):
     events = serializers.SerializerMethodField()
 
     class Meta(OrderBody.Meta):
-        fields = (*OrderBody.Meta.fields, "events")  # type: ignore[assignment]
+        fields = (*OrderBody.Meta.fields, "events")  # type: ignore[assignment]  # one field more than the parent
 
     @extend_schema_field(EventBody(many=True))
     def get_events(self, order: Order) -> Any:
@@ -122,14 +122,14 @@ class OrderWithFills(OrderWithEvents):
     fills = FillBody(many=True)
 
     class Meta(OrderWithEvents.Meta):
-        fields = (*OrderWithEvents.Meta.fields, "fills")  # type: ignore[assignment]
+        fields = (*OrderWithEvents.Meta.fields, "fills")  # type: ignore[assignment]  # one field more than the parent
 
 
 class RunWithOrders(RunBody):
     orders = serializers.SerializerMethodField()
 
     class Meta(RunBody.Meta):
-        fields = (*RunBody.Meta.fields, "orders")  # type: ignore[assignment]
+        fields = (*RunBody.Meta.fields, "orders")  # type: ignore[assignment]  # one field more than the parent
 
     @extend_schema_field(OrderWithEvents(many=True))
     def get_orders(self, run: StrategyExecution) -> Any:

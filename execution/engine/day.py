@@ -157,11 +157,11 @@ def _activity(timeline_id: int, day: date) -> dict[int, dict[str, Any]]:
     orders = Order.objects.filter(execution__in=runs_today).exclude(
         status__in=[OrderState.DENIED, OrderState.DRAFT, OrderState.READY]
     )
-    for row in orders.values("allocation_id").annotate(orders=Count("pk")):
-        found[row["allocation_id"]]["orders"] = row["orders"]
+    for sent in orders.values("allocation_id").annotate(orders=Count("pk")):
+        found[sent["allocation_id"]]["orders"] = sent["orders"]
     fills = Fill.objects.filter(timeline_id=timeline_id, trading_day=day)
-    for row in fills.values(pair=F("order__allocation_id")).annotate(fills=Count("pk")):
-        found[row["pair"]]["fills"] = row["fills"]
+    for dealt in fills.values(pair=F("order__allocation_id")).annotate(fills=Count("pk")):
+        found[dealt["pair"]]["fills"] = dealt["fills"]
     entered = runs_today.filter(phase="entry", status__in=[Status.DONE, Status.PARTIAL])
     for row in entered.values("allocation_id").annotate(lots=Sum("lots"), margin=Max("margin")):
         found[row["allocation_id"]] |= {"lots": row["lots"], "margin": row["margin"]}

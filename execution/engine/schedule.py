@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.db import transaction
 from django.db.models import Q
 
 from allocations.models import StrategyBrokerAllocation, TradingState
@@ -140,7 +139,6 @@ def open_exits(desk: Desk, held: dict[int, list[Position]]) -> None:
         _open_exit(rows, cause, desk)
 
 
-@transaction.atomic
 def _open_exit(rows: list[Position], cause: str | None, desk: Desk) -> None:
     alive, version = _alive(rows, desk), rows[0].allocation.strategy_version
     if cause:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 Document = dict[str, Any]
+Row = tuple[str, ...]
 COLUMNS = ("gross", "charges", "net", "peak_margin")
 
 
@@ -47,8 +48,8 @@ def _data(data: Document) -> Iterator[str]:
     yield f"    {data['bid_ask']}"
 
 
-def _executions(rows: list[Document]) -> list[tuple[str, ...]]:
-    head = ("pair", "phase", "cause", "lots", "due", "started", "finished", "status", "why")
+def _executions(rows: list[Document]) -> list[Row]:
+    head: Row = ("pair", "phase", "cause", "lots", "due", "started", "finished", "status", "why")
     return [head] + [
         (
             row["pair"], row["phase"], row["cause"], str(row["lots"]), _time(row["due"]),
@@ -59,8 +60,8 @@ def _executions(rows: list[Document]) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
-def _orders(rows: list[Document]) -> list[tuple[str, ...]]:
-    head = ("time", "pair", "action", "side", "quantity", "contract", "average", "charges", "status")
+def _orders(rows: list[Document]) -> list[Row]:
+    head: Row = ("time", "pair", "action", "side", "quantity", "contract", "average", "charges", "status")
     return [head] + [
         (
             _time(row["created"]), row["pair"], row["action"], row["side"],
@@ -72,8 +73,8 @@ def _orders(rows: list[Document]) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
-def _settlements(rows: list[Document]) -> list[tuple[str, ...]]:
-    head = ("pair", "contract", "quantity", "at", "amount", "charges", "source")
+def _settlements(rows: list[Document]) -> list[Row]:
+    head: Row = ("pair", "contract", "quantity", "at", "amount", "charges", "source")
     return [head] + [
         (
             row["pair"], row["contract"], str(row["quantity"]), row["underlying_price"], row["amount"],
@@ -83,15 +84,15 @@ def _settlements(rows: list[Document]) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
-def _money(rows: list[Document], key: str) -> list[tuple[str, ...]]:
-    head = (key, "orders", "fills", *COLUMNS)
+def _money(rows: list[Document], key: str) -> list[Row]:
+    head: Row = (key, "orders", "fills", *COLUMNS)
     return [head] + [
         (row[key], str(row["orders"]), str(row["fills"]), *(row[name] for name in COLUMNS)) for row in rows
     ]
 
 
-def _positions(rows: list[Document]) -> list[tuple[str, ...]]:
-    head = ("pair", "contract", "quantity", "average", "mark")
+def _positions(rows: list[Document]) -> list[Row]:
+    head: Row = ("pair", "contract", "quantity", "average", "mark")
     return [head] + [
         (row["pair"], row["contract"], str(row["quantity"]), f"{Decimal(row['average_price']):.2f}",
          row["mark"] or "no quote")
@@ -107,7 +108,7 @@ def _lots(pairs: list[Document]) -> Iterator[str]:
     yield ""
 
 
-def _table(title: str, rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _table(title: str, rows: list[Row]) -> Iterator[str]:
     yield title
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:

@@ -133,13 +133,13 @@ class LiveFeed(AsyncWebsocketConsumer):
         basket = basket_of(wanted.name)
         if basket is not None:
             sees = database_sync_to_async(logins.may_see_basket)
-            if not await sees(int(self.member.owner), basket):  # type: ignore[union-attr]
+            if not await sees(int(self.member.owner), basket):  # type: ignore[union-attr]  # set when the socket was accepted
                 raise NoSuchChannel(wanted.name)
         return outbox.subscribe(wanted)
 
     def _error(self, number: int | None, code: str, detail: str) -> None:
         document: dict[str, Any] = {"t": "error", "id": number, "code": code, "detail": detail}
-        self.member.outbox.say(document)  # type: ignore[union-attr]
+        self.member.outbox.say(document)  # type: ignore[union-attr]  # set when the socket was accepted
 
     def _too_often(self) -> bool:
         now = time.monotonic()

@@ -22,8 +22,8 @@ from market.models import Timeline
 from market.selectors import active_timeline
 from strategies.selectors import strategies_of
 from users.models import User
-from users.selectors import notices_of
 from users.requests import SignedInRequest
+from users.selectors import notices_of
 
 SHOWN_NOTICES = 4
 

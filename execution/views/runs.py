@@ -54,6 +54,7 @@ def executions(request: SignedInRequest) -> HttpResponse:
         orders_filled=Count("orders", filter=Q(orders__status="FILLED")),
     )
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    run: Any  # a run with what the page adds
     for run in page:
         run.tone = RUN_TONES[run.status]
     context = {"page": page, "filters": form, "filtered": form.in_use, "query": form.query}

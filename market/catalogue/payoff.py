@@ -125,7 +125,7 @@ def _priced(frame: Frame, wanted: Sequence[Wanted], spot: float) -> list[Priced]
         forward = frame.forwards.get((contract.underlying, contract.expiry))
         carry = float(forward) / spot if forward is not None else exp(pricing.RATE * t)
         strike = None if contract.strike is None else float(contract.strike)
-        leg = PayoffLeg(each.side, each.quantity, contract.option_type, strike, price)  # type: ignore[arg-type]
+        leg = PayoffLeg(each.side, each.quantity, contract.option_type, strike, price)  # type: ignore[arg-type]  # 1 or -1: a leg of the kernel
         legs.append(Priced(each, leg, vols.get(index), t, carry))
     return legs
 

@@ -219,7 +219,7 @@ def _specials() -> dict[tuple[str, date], SpecialSession]:
     for row in rows("special_sessions.csv"):
         parts = tuple(tuple(map(_time, part.split("-"))) for part in row["hours"].split())
         for exchange in _exchanges(row["exchange"]):
-            found[exchange, _day(row["day"])] = SpecialSession(row["kind"], parts)  # type: ignore[arg-type]
+            found[exchange, _day(row["day"])] = SpecialSession(row["kind"], parts)  # type: ignore[arg-type]  # each part is an opening and a close
     return found
 
 

@@ -216,7 +216,7 @@ def _contract(underlying: str, expiry: str, strike: str, option_type: str) -> Co
         day = date.fromisoformat(expiry)
     except ValueError:
         raise ValueError(f"expiry {expiry!r} is not a date such as 2026-08-04") from None
-    contract = Contract(underlying, day, option_type, _above_zero(strike, "strike"))  # type: ignore[arg-type]
+    contract = Contract(underlying, day, option_type, _above_zero(strike, "strike"))  # type: ignore[arg-type]  # CE or PE: checked above
     _ = contract.lot_size  # an expiry without a lot or a settlement time is refused here
     calendar.settlement_time(contract.exchange, day)
     return contract

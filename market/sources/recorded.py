@@ -207,7 +207,7 @@ def _forwards(
         key = (contract.underlying, contract.expiry)
         strikes = series.setdefault(key, {})
         sample[key] = contract
-        strikes.setdefault(contract.strike, {})[contract.option_type] = float(quote.mid)  # type: ignore[arg-type]
+        strikes.setdefault(contract.strike, {})[contract.option_type] = float(quote.mid)  # type: ignore[arg-type]  # recorded contracts are options: a strike and CE or PE
     found, notes = {}, []
     for key in sorted(series):
         both = [(float(k), p) for k, p in sorted(series[key].items()) if len(p) == 2]

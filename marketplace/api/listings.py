@@ -15,10 +15,10 @@ from rest_framework.views import APIView
 from baskets.models import BasketVersion
 from marketplace import selectors
 from marketplace.models import Listing
+from users.api.authentication import caller
 from users.api.fields import Money
 from users.api.lists import CursorPages
 from users.api.serializers import BIGGEST
-from users.api.authentication import caller
 
 
 class TermsBody(serializers.Serializer):

@@ -29,7 +29,6 @@ from users.api.lists import CursorPages
 from users.api.problems import Problem
 from users.api.serializers import BIGGEST, StrictSerializer
 
-
 NEW = OpenApiExample(
     "One strategy on one account",
     value={

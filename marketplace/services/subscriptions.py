@@ -211,7 +211,7 @@ def _matrix_row(
         raise Refused("lots_not_above_zero", "lots must be 1 or more.",
                       fix="Leave the row out, or send its lots.", field=f"{prefix}lots")  # fmt: skip
     limits = {name: _limit(row, recommended, name, prefix) for name in LIMITS}
-    terms = PairTerms(lots=row.lots, product=row.product, **limits)  # type: ignore[arg-type]
+    terms = PairTerms(lots=row.lots, product=row.product, **limits)  # type: ignore[arg-type]  # checked limits under their own names
     return MatrixRow(
         strategy_id=row.strategy_id, broker_account_id=row.broker_account_id, terms=terms
     )

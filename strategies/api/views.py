@@ -221,7 +221,7 @@ def _new_terms(data: dict[str, Any], now: Any) -> Any:
 def _strategies(request: Request, rows: Iterable[Strategy]) -> list[dict[str, Any]]:
     shown = list(rows)
     context = {"request": request, "versions": selectors.versions_for(caller(request), shown)}
-    return bodies.StrategyBody(shown, many=True, context=context).data  # type: ignore[return-value]
+    return bodies.StrategyBody(shown, many=True, context=context).data  # type: ignore[return-value]  # many=True gives a list
 
 
 def _one(request: Request, strategy: Strategy, status: int = 200) -> Response:

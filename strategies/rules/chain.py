@@ -31,7 +31,7 @@ class Chain:
         return cls(frame, underlying, expiry, strikes)
 
     def contract(self, option_type: str, strike: Decimal | None) -> Contract:
-        return Contract(self.underlying, self.expiry, option_type, strike)  # type: ignore[arg-type]
+        return Contract(self.underlying, self.expiry, option_type, strike)  # type: ignore[arg-type]  # CE, PE or FUT by the rule
 
     def mid(self, contract: Contract) -> Decimal:
         """The fresh mid price; Unresolvable without a quote or with a stale one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from django import template
@@ -135,7 +135,7 @@ def payoff_thumb(preset: Preset) -> dict[str, Any]:
 
 def _thumb_leg(preset: Preset, index: int, years: float) -> PayoffLeg:
     leg = preset.legs[index]
-    side = 1 if leg.side == "BUY" else -1
+    side: Literal[1, -1] = 1 if leg.side == "BUY" else -1
     if leg.option_type == "FUT":
         return PayoffLeg(side, leg.ratio, "FUT", None, THUMB_SPOT)
     steps = leg.offsets * preset.offset + leg.widths * preset.width

@@ -203,6 +203,19 @@ class RunningDesk:
         assert client.get("/options/positions").status_code == 200
         return client
 
+    def await_explained(self) -> None:
+        """Our books and the simulator's agree within some seconds; the differences otherwise."""
+        differences = ["not looked yet"]
+
+        def agree() -> bool:
+            differences[:] = self.unexplained()
+            return not differences
+
+        try:
+            eventually(agree, within=30)
+        except AssertionError:
+            raise AssertionError(f"{len(differences)} unexplained: {differences}") from None
+
     def unexplained(self) -> list[str]:
         """Every difference between our orders, fills and positions and the simulator's."""
         theirs = self.ledger()

@@ -213,7 +213,7 @@ def test_on_expiry_day_the_covered_call_rolls_and_the_puts_are_settled(desk, api
 
 
 def test_the_simulators_ledger_explains_every_order(desk):
-    assert eventually(lambda: desk.unexplained() == []), desk.unexplained()
+    desk.await_explained()
     orders = [order for account in desk.ledger() for order in account["orders"]]
     assert len(orders) == len({order["client_ref"] for order in orders})
     assert {order["status"] for order in orders} == {"FILLED"}
@@ -234,7 +234,7 @@ def test_kill_without_script_ends_verified_flat(open_page, desk, api):
 
     eventually(is_flat)
     assert held(api) == {}
-    assert eventually(lambda: desk.unexplained() == []), desk.unexplained()
+    desk.await_explained()
 
 
 def test_ctrl_c_stops_everything(desk):

@@ -77,7 +77,9 @@ def build() -> World:
     owner = UserFactory(email="owner-of-everything@example.com")
     played = story.build(owner)
     curator = make_curator(email="curator@example.com")
-    subscription = make_subscription(owner, make_listing(curator, monthly_fee="500"))
+    subscription = make_subscription(
+        owner, make_listing(curator, monthly_fee="500"), played.accounts["zerodha"]
+    )
     key, _ = make_api_key(owner, name="The owner's robot")
     live = make_account(owner, mode="live", label="Live Zerodha", client_id="LIVE1")
     live_pair = make_allocation(played.strategies["iron_condor"], live)

@@ -7,7 +7,7 @@
 | max_strategies_per_basket | integration/strategies/test_api.py |
 | max_legs_per_strategy | integration/strategies/test_api.py |
 | execution_timeout_seconds | below; what is done at the time-out: integration/execution/test_engine_entries.py |
-| enable_paper_trading | integration/brokers/test_accounts.py, integration/allocations/test_services.py, integration/execution/test_engine_entries.py |
+| enable_paper_trading | below; integration/brokers/test_accounts.py, integration/allocations/test_services.py, integration/execution/test_engine_entries.py |
 | log_retention_days | unit/optionsplatform/test_logs.py; below: what processes are started with |
 | cors_allowed_origins | below |
 | market_profile | below; refused for live accounts: integration/brokers/test_accounts.py |
@@ -111,6 +111,21 @@ def test_an_entry_may_take_as_long_as_the_environment_says(db, settings, seconds
     run = StrategyExecution.objects.get()
     assert run.status == status
     assert run.code == ("TIMED_OUT" if status == "failed" else "")
+
+
+# enable_paper_trading
+
+
+def test_what_is_open_on_paper_is_still_exited_when_paper_trading_is_switched_off(db, settings):
+    desk = desk_of("Iron Condor", broker="zerodha", lots=2)
+    pair = desk.pair("Iron Condor", "zerodha")
+    desk.at(9, 20)
+    assert len(desk.held(pair)) == 4
+
+    settings.PLATFORM = replace(settings.PLATFORM, enable_paper_trading=False)
+    desk.at(15, 10)
+
+    assert (desk.run(pair, "exit").status, desk.held(pair)) == ("done", {})
 
 
 # log_retention_days

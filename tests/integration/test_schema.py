@@ -72,15 +72,11 @@ def world(django_db_setup, django_db_blocker):
 
 @pytest.fixture(scope="module")
 def schema(document):
-    """The document with the application behind it; its requests leave the test's connection open."""
+    """The document with the application behind it."""
     load_all_checks()
     loaded = schemathesis.openapi.from_dict(document)
     loaded.app = get_wsgi_application()
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield loaded
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
+    return loaded
 
 
 def test_the_document_is_made_without_a_warning_and_is_valid(document):
@@ -162,9 +158,17 @@ def test_the_api_keeps_to_its_document(route, method, mode, schema, world, brows
 
 @contextmanager
 def undone():
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
+    """A request on the test's own connection, which stays open; what it wrote is taken back."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    try:
+        with transaction.atomic():
+            yield
+            transaction.set_rollback(True)
+    finally:
+        for signal in signals:
+            signal.connect(close_old_connections)
 
 
 def path_of(route) -> str:

@@ -13,6 +13,7 @@ from execution.engine import marks
 from execution.engine.settle import settlement_price
 from execution.models import Position
 from execution.positions import Holding, Trade, after, settled
+from market.facts import tables
 from market.kernel import charges, margin
 from market.kernel.clock import at
 from market.kernel.contracts import parse
@@ -153,6 +154,29 @@ def test_the_worked_orders_cost_what_the_document_says(row):
 
     for name in ("brokerage", "stt", "exchange", "sebi", "stamp", "gst", "total"):
         assert str(getattr(found, name)) == row[name], name
+
+
+RATES = {
+    "STT, option sold, on premium": [("stt", "NSE", "OPT", "SELL")],
+    "STT, future sold": [("stt", "NSE", "FUT", "SELL")],
+    "STT, option settled in the money, on intrinsic value": [("exercise_stt", "NSE", "OPT", "SELL")],
+    "NSE options, transaction + IPFT": [("transaction", "NSE", "OPT", "BUY"), ("ipft", "NSE", "OPT", "BUY")],
+    "NSE futures, transaction + IPFT": [("transaction", "NSE", "FUT", "BUY"), ("ipft", "NSE", "FUT", "BUY")],
+    "BSE options (SENSEX, BANKEX)": [("transaction", "BSE", "OPT", "BUY")],
+}  # fmt: skip
+
+
+def test_the_rates_in_force_are_those_of_the_dated_facts():
+    said = {row["rate"]: row["from"] for row in table("docs/algorithms/charges.md", "rate")}
+
+    for name, parts in RATES.items():
+        percents = [Decimal(number) for number in re.findall(r"([\d.]+)%", said[name])]
+        assert percents == [_rate(*part) * 100 for part in parts], name
+
+
+def _rate(component: str, *kind: str) -> Decimal:
+    rows = [row for row in tables.charge_rates() if row.component == component]
+    return next(row.rate for row in rows if row.applies(*kind, AUGUST_4))
 
 
 def test_the_margin_parameters_are_those_of_the_document():

@@ -47,7 +47,7 @@ def idempotent(*, required: bool = True) -> Callable[[Handler], Handler]:
                 IdempotencyKey.objects.filter(pk=claim.pk, status=None).delete()
                 raise
 
-        post.idempotency_key = "required" if required else "optional"  # type: ignore[attr-defined]
+        post.idempotency_key = "required" if required else "optional"  # type: ignore[attr-defined]  # the schema reads it off the function
         return post
 
     return decorate

@@ -17,7 +17,6 @@ from users.api.lists import CursorPages
 from users.api.serializers import BIGGEST, StrictSerializer
 from users.models import Notice
 
-
 EMPTY = OpenApiExample("Nothing to say", value={}, request_only=True)
 
 

@@ -120,7 +120,7 @@ class Run:
     async def _read(self, cookie: str, joined: asyncio.Event, last: int) -> None:
         site = f"127.0.0.1:{self.port}"
         headers = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={cookie}"}
-        async with connect(f"ws://{site}/ws/live", origin=f"http://{site}", additional_headers=headers) as ws:  # type: ignore[arg-type]
+        async with connect(f"ws://{site}/ws/live", origin=f"http://{site}", additional_headers=headers) as ws:  # type: ignore[arg-type]  # a dict of headers is accepted
             await ws.send(orjson.dumps({"id": 1, "op": "sub", "ch": ["positions", "summary", "market"]}).decode())
             await self._follow(ws, joined, last)
 

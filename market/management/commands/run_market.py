@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -19,7 +20,7 @@ from django.utils import timezone
 from market import feed, quotes, selectors, services
 from market.kernel.clock import ist_day
 from market.kernel.frame import Frame
-from market.models import Timeline
+from market.models import SettlementPrice, Timeline
 from market.sources.playback import Source, source_of
 from users.errors import Refused
 
@@ -74,6 +75,7 @@ class Market:
         self._stop = stop
         self._pulse = pulse
         self._settled: set[tuple[int, str, date]] = set()
+        self._handed_over: dict[int, Decimal] = {}
 
     def run(self, *, wait_for: Sequence[str] = ()) -> None:
         """Until SIGTERM; Timeline.DoesNotExist when none is active."""
@@ -113,6 +115,7 @@ class Market:
                 break
             now_playing, last = services.save_progress(timeline=timeline, frame=frame), frame
             self._settle(source, timeline, frame)
+            self._hand_over_settlements(timeline)
             if time.monotonic() - saved >= SNAPSHOT_SECONDS:
                 services.save_snapshot(timeline=timeline, frame=frame, wall=self._wall())
                 saved = time.monotonic()
@@ -149,6 +152,7 @@ class Market:
         while not self._stop.wait(LOOK_SECONDS):
             self._pulse.beat()
             self._pulse.say("finished", timeline=timeline.key, market_now=timeline.market_now)
+            self._hand_over_settlements(timeline)
             if not Timeline.objects.filter(pk=timeline.pk, active=True).exists():
                 return
 
@@ -187,6 +191,20 @@ class Market:
                     source="the simulated day's own path", now=self._wall(),
                 )  # fmt: skip
             self._settled.add((timeline.pk, underlying, day))
+
+    def _hand_over_settlements(self, timeline: Timeline) -> None:
+        """Every official value, corrections too, reaches the simulator; one that does not is tried again."""
+        for row in SettlementPrice.objects.filter(timeline=timeline).order_by("pk"):
+            if self._handed_over.get(row.pk) == row.price:
+                continue
+            row.timeline = timeline
+            try:
+                feed.settle(self._client, row)
+            except feed.NotAcknowledged as error:
+                log.warning("settlement_not_handed_over", underlying=row.underlying,
+                            day=row.day.isoformat(), error=str(error))  # fmt: skip
+                return
+            self._handed_over[row.pk] = row.price
 
 
 def _source(timeline: Timeline) -> Source:

@@ -3,9 +3,7 @@ import pytest
 from allocations.models import TradingState
 from allocations.risk import Effective
 from allocations.selectors import allocations_of, effective_states
-from allocations.services import adopt_newest_version, create_allocation, set_trading_state
-from strategies.selectors import newest_version, terms
-from strategies.services import publish_basket, revise_strategy
+from allocations.services import create_allocation, set_trading_state
 from tests.factories import (
     NOW,
     UserFactory,
@@ -127,40 +125,6 @@ def test_states_take_two_queries_for_any_number_of_pairs(user, django_assert_num
 
     with django_assert_num_queries(2):
         assert len(effective_states(pairs)) == 10
-
-
-def test_an_own_pair_adopts_the_newest_version(user, pair):
-    from dataclasses import replace
-    from datetime import time
-
-    strategy = pair.strategy
-    changed = replace(terms(newest_version(strategy)), exit_time=time(15, 0))
-    revise_strategy(by=user, strategy=strategy, terms=changed, source="test", now=NOW)
-
-    adopted = adopt_newest_version(allocation=pair, now=NOW)
-
-    assert (adopted.strategy_version.number, adopted.version) == (2, 2)
-    assert adopt_newest_version(allocation=pair, now=NOW).version == 2
-
-
-def test_a_subscribed_pair_keeps_the_version_of_its_grant(user):
-    from dataclasses import replace
-    from datetime import time
-
-    curator = make_curator()
-    basket, first = make_published_basket(curator)
-    make_grant(user, first)
-    strategy = basket.strategies.get()
-    pair = make_allocation(strategy, make_account(user))
-    changed = replace(terms(newest_version(strategy)), exit_time=time(15, 0))
-    revise_strategy(by=curator, strategy=strategy, terms=changed, source="test", now=NOW)
-    second = publish_basket(by=curator, basket=basket, source="test", now=NOW)
-
-    kept = adopt_newest_version(allocation=pair, now=NOW).strategy_version.number
-    make_grant(user, second)
-    applied = adopt_newest_version(allocation=pair, now=NOW).strategy_version.number
-
-    assert (kept, applied) == (1, 2)
 
 
 def test_a_strategy_that_is_not_granted_cannot_be_allocated(user):

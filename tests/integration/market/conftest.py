@@ -40,11 +40,15 @@ class SimulatorStandIn:
 
     def __init__(self) -> None:
         self.frames = []
+        self.settled: list[dict[str, str]] = []
         self.answers: list[httpx.Response | Exception] = []
         self.after = lambda frame: None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         assert request.headers["authorization"] == "Bearer secret"
+        if request.url.path == "/admin/settle":
+            self.settled.append(orjson.loads(request.content))
+            return httpx.Response(200, json={"settled": []})
         frame = decode(orjson.loads(request.content))
         if self.answers:
             answer = self.answers.pop(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, time, timedelta
+from decimal import Decimal
 
 import httpx
 import orjson
@@ -160,6 +161,33 @@ def test_a_day_goes_over_into_the_next_and_its_settlement_values_are_kept(
     assert row.day == date(2026, 8, 4)
     assert row.price == simulator.frames[0].forwards["NIFTY", date(2026, 8, 4)]
     assert row.source == "the simulated day's own path"
+    assert simulator.settled == [
+        {"timeline": "test-sim", "underlying": "NIFTY", "day": "2026-08-04", "price": str(row.price)}
+    ]
+
+
+def test_a_corrected_settlement_value_reaches_the_simulator_and_the_same_one_only_once(
+    market, simulator, stop, timeline
+):
+    def enter(price):
+        services.set_settlement_price(
+            timeline=timeline, underlying="NIFTY", day=date(2026, 8, 4), price=Decimal(price),
+            source="the exchange's page", now=WALL,
+        )  # fmt: skip
+
+    prices = {1: "24600.00", 3: "24610.50", 4: "24610.50"}
+
+    def after(frame):
+        if frame.n in prices:
+            enter(prices[frame.n])
+        if frame.n == 6:
+            stop.set()
+
+    simulator.after = after
+
+    market.run()
+
+    assert [row["price"] for row in simulator.settled] == ["24600.00", "24610.50"]
 
 
 def test_a_recording_that_is_over_invents_nothing(market, simulator, pulse, tmp_path, db):

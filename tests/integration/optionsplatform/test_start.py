@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,20 @@ def test_a_data_folder_that_cannot_be_written_is_one_line(data_dir, capsys):
     line = refusal(capsys, "--data-dir", file / "below")
 
     assert line.endswith("Not a directory; choose another with --data-dir")
+
+
+def test_a_simulators_ledger_of_another_release_is_one_line_and_stays_as_it_is(data_dir, capsys):
+    path = data_dir / "simulator.sqlite3"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE orders (id)")
+    db.close()
+    before = path.read_bytes()
+
+    line = refusal(capsys, "--data-dir", data_dir, "--port", 0)
+
+    assert "has format 0 and this release keeps format 2; nothing was changed." in line
+    assert "exit every position there; then move the file away and begin with --new-timeline" in line
+    assert path.read_bytes() == before
 
 
 def test_prod_names_every_secret_it_lacks(data_dir, capsys):

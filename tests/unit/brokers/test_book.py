@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from pathlib import Path
+
 import pytest
 
 from brokers.simulator.ledger import Ledger, WrongLedger
@@ -406,6 +408,9 @@ def test_a_ledger_of_another_format_is_refused_in_words_instead_of_misread(tmp_p
     ledger = Ledger(path)
     ledger.write("PRAGMA user_version=1")
     ledger.close()
+    before = Path(path).read_bytes()
 
-    with pytest.raises(WrongLedger, match="ledger format 1"):
+    with pytest.raises(WrongLedger, match="has format 1 .* exit every position there; then move"):
         Ledger(path)
+
+    assert Path(path).read_bytes() == before

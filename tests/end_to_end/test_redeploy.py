@@ -1,0 +1,104 @@
+"""Stop and upgrade, destroy and restore, kill -9 in the middle of a wave: nothing is lost or done twice.
+
+One desk for the whole module; each test goes on where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.end_to_end.running_desk import Rows, RunningDesk, eventually, running_desk
+
+pytestmark = [pytest.mark.slow]
+
+UNFINISHED = "SELECT id FROM strategy_executions WHERE status IN ('due', 'running')"
+RUNS = (
+    "SELECT s.name, e.phase, e.status, e.code FROM strategy_executions e"
+    " JOIN strategy_broker_allocations a ON a.id = e.allocation_id"
+    " JOIN options_strategies s ON s.id = a.strategy_id"
+    " WHERE e.phase = %s AND e.trading_day = %s ORDER BY e.id"
+)
+SENT = "SELECT id FROM order_history WHERE status NOT IN ('DRAFT', 'READY', 'DENIED') AND id > %s"
+LAST_ORDER = "SELECT coalesce(max(id), 0) AS id FROM order_history"
+
+
+@pytest.fixture(scope="module")
+def desk():
+    with running_desk("--speed", "1") as desk:
+        yield desk
+
+
+def ended(desk: RunningDesk, phase: str, day: str, *, count: int) -> Rows:
+    """The day's runs of that phase, once there are so many and none is unfinished."""
+    return eventually(
+        lambda: not desk.rows(UNFINISHED) and len(found := desk.rows(RUNS, phase, day)) >= count and found,
+        within=120, what=f"{count} runs of {phase} on {day}",
+    )  # fmt: skip
+
+
+def intraday_exit(desk: RunningDesk, day: str) -> None:
+    desk.jump("15:09:58")
+    left = ended(desk, "exit", day, count=2)
+    assert [(run["name"], run["status"]) for run in left] == [("Iron Condor", "done")] * 2
+    desk.await_explained()
+
+
+def test_a_stop_and_a_start_of_newer_code_keep_both_ledgers(desk):
+    desk.jump("09:19:58")
+    entered = ended(desk, "entry", "2026-08-03", count=5)
+    assert {(run["status"], run["code"]) for run in entered} == {("done", "")}
+    desk.await_explained()
+    before = desk.books()
+    desk.stop()
+
+    desk.start()
+
+    assert "database is up to date (0 migrations applied)" in desk.said
+    assert desk.books() == before
+
+
+def test_a_destroyed_desk_comes_back_from_its_backup_and_trades_on(desk, tmp_path):
+    before = desk.books()
+    saved = desk.run("-m", "optionsplatform.backup", "save", str(tmp_path / "desk.tar"))
+    assert saved.startswith("saved ")
+    desk.stop()
+    desk.destroy()
+    desk.data_dir.mkdir(mode=0o755)
+
+    desk.run("-m", "optionsplatform.backup", "restore", str(tmp_path / "desk.tar"))
+    desk.start()
+
+    assert desk.books() == before
+    desk.await_explained()
+    intraday_exit(desk, "2026-08-03")
+
+
+def test_a_worker_killed_in_an_entry_wave_sends_no_order_twice(desk):
+    desk.jump("15:39:55")
+    eventually(lambda: desk.timeline()["market_now"].day == 4, what="the next day")
+    (last,) = desk.rows(LAST_ORDER)
+    desk.jump("09:19:58")
+    eventually(lambda: desk.rows(SENT, last["id"]), what="the wave's first order")
+
+    desk.kill_child("worker")
+
+    eventually(lambda: desk.said.count("worker is up") == 4, within=120, what="the new worker")
+    assert "worker died (signal 9); starting it again" in desk.said
+    entered = ended(desk, "entry", "2026-08-04", count=2)
+    assert all(run["status"] == "done" or run["code"] for run in entered), entered
+    desk.await_explained()
+
+
+def test_a_supervisor_killed_in_an_exit_wave_leaves_nothing_behind_that_the_next_start_does_not_find(desk):
+    (last,) = desk.rows(LAST_ORDER)
+    desk.jump("15:09:58")
+    eventually(lambda: desk.rows(SENT, last["id"]), what="the wave's first order")
+
+    desk.kill_supervisor()
+    assert desk.left_over() != []
+    desk.start()
+
+    assert "stopped what an earlier run had left: simulator, web, worker, beat, market" in desk.said
+    ended(desk, "exit", "2026-08-04", count=1)
+    desk.await_explained()
+    desk.stop()

@@ -1,0 +1,116 @@
+"""Workers at once, on real PostgreSQL: one of them acts, none of them deadlocks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import time
+from threading import Barrier
+
+import pytest
+from django.db import connection
+
+from execution import services
+from execution.engine import loop
+from execution.engine.desk import Work, WorkKind
+from execution.headless.witness import compare
+from execution.headless.world import open_world
+from execution.models import Order, StrategyExecution
+from market.kernel.clock import at
+from market.kernel.frame import encode
+from market.models import Timeline
+from tests.integration.execution.conftest import MONDAY, Desk, one_strategy
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def condor(transactional_db) -> Desk:
+    return Desk(open_world(one_strategy("Iron Condor", broker="zerodha", lots=2), first_day=MONDAY), MONDAY)
+
+
+def publish(desk, hour, minute, second=0):
+    """A frame that the exchange has and the engine has not acted on; the desk at it."""
+    desk.n += 1
+    now = at(desk.day, time(hour, minute, second))
+    frame = desk.market.frame_at(now, timeline=desk.player.timeline.key, n=desk.n, cadence=60)
+    desk.player.wall, desk.player.last = now, frame
+    Timeline.objects.filter(pk=desk.player.timeline.pk).update(market_now=now, frame=frame.n)
+    desk.player._operator("POST", "/frames", encode(frame))
+    return desk.player._desk(frame)
+
+
+def at_once(*acts):
+    """Run them in threads that start together; their results, or the first exception."""
+    barrier = Barrier(len(acts))
+
+    def run(act):
+        try:
+            barrier.wait(timeout=10)
+            return act()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return [future.result(timeout=60) for future in [pool.submit(run, act) for act in acts]]
+
+
+def placed(desk):
+    return [order for account in desk.ledger() for order in account["orders"]]
+
+
+def test_ticks_at_once_open_one_run(condor):
+    desk = publish(condor, 9, 20)
+
+    at_once(*[lambda: loop.tick(desk)] * 4)
+
+    assert StrategyExecution.objects.count() == 1
+
+
+def test_workers_that_start_the_same_run_at_once_plan_it_once(condor):
+    desk = publish(condor, 9, 20)
+    (work,) = loop.tick(desk)
+
+    at_once(*[lambda: loop.perform(work, desk)] * 3)
+
+    assert [(o.leg_number, o.slice) for o in Order.objects.order_by("pk")] == [(1, 1), (2, 1)]
+
+
+def test_workers_that_dispatch_the_same_order_at_once_place_it_once(condor):
+    desk = publish(condor, 9, 20)
+    (work,) = loop.tick(desk)
+    orders = loop.perform(work, desk)
+
+    at_once(*[lambda w=w: loop.perform(w, desk) for w in orders for _ in range(3)])
+
+    assert len(placed(condor)) == len(orders) == 2
+    assert set(Order.objects.values_list("status", flat=True)) == {"ACKED"}
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_an_entry_an_exit_and_the_brokers_books_at_once_end_flat_and_without_deadlock(condor, turn):
+    desk = publish(condor, 9, 20)
+    (work,) = loop.tick(desk)
+    first = loop.perform(work, desk)
+    loop.perform(first[0], desk)
+    run = StrategyExecution.objects.get()
+    pair = run.allocation
+    owner, account = pair.broker_account.user, pair.broker_account_id
+    services.exit_now(user=owner, scope="pair", target=pair.pk, by=owner, source="test", now=desk.wall)
+    leaving = StrategyExecution.objects.get(phase="exit")
+
+    def often(*works):
+        return lambda: [loop.perform(w, desk) for _ in range(3) for w in works]
+
+    at_once(
+        often(Work(WorkKind.ADVANCE, run.pk), first[1]),
+        often(Work(WorkKind.START, leaving.pk), Work(WorkKind.ADVANCE, leaving.pk)),
+        often(Work(WorkKind.SYNC, account)),
+        often(Work(WorkKind.SYNC, account), Work(WorkKind.ADVANCE, run.pk)),
+    )
+    for second in (10, 20, 30):
+        condor.at(9, 20, second)
+
+    assert condor.held(pair) == {}
+    assert set(StrategyExecution.objects.values_list("phase", "status")) == {
+        ("entry", "failed"), ("exit", "done"),
+    }  # fmt: skip
+    found = compare(condor.player)
+    assert (found["unexplained"], found["sent_twice"]) == (0, 0)

@@ -1,0 +1,57 @@
+"""A tick in which nothing happens asks the database little, however many pairs there are."""
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from allocations.models import StrategyBrokerAllocation
+from execution.engine import loop
+from tests.factories import make_account, make_allocation
+
+BEFORE_ENTRIES, WITH_POSITIONS = 9, 12
+
+
+def queries_of_a_tick(desk) -> int:
+    engine_desk = desk.player._desk(desk.player.last)
+    loop.tick(engine_desk)
+    with CaptureQueriesContext(connection) as captured:
+        assert loop.tick(engine_desk) == []
+    return len(captured)
+
+
+def double_the_pairs(desk) -> None:
+    """Every strategy on as many new accounts as it has pairs."""
+    for pair in list(StrategyBrokerAllocation.objects.select_related("strategy", "broker_account__user")):
+        make_allocation(pair.strategy, make_account(pair.broker_account.user, broker="angelone"))
+
+
+def test_a_tick_before_the_entries_is_few_queries_and_more_pairs_add_none(desk):
+    desk.at(9, 16)
+    few = queries_of_a_tick(desk)
+    double_the_pairs(desk)
+
+    assert queries_of_a_tick(desk) == few <= BEFORE_ENTRIES
+
+
+def test_a_tick_over_open_positions_is_few_queries_and_more_pairs_add_none(desk):
+    desk.at(9, 20)
+    desk.at(9, 20, 5)
+
+    all_five = queries_of_a_tick(desk)
+    StrategyBrokerAllocation.objects.exclude(strategy__name="Iron Condor").update(lots=0)
+
+    assert queries_of_a_tick(desk) == all_five <= WITH_POSITIONS
+
+
+def test_a_tick_after_a_closed_day_writes_nothing_more(desk):
+    desk.at(9, 20)
+    desk.at(9, 20, 5)
+    desk.at(15, 40)
+    engine_desk = desk.player._desk(desk.player.last)
+    loop.tick(engine_desk)
+
+    with CaptureQueriesContext(connection) as captured:
+        loop.tick(engine_desk)
+
+    words = {query["sql"].split()[0] for query in captured}
+    assert words == {"SELECT"}
+    assert len(captured) <= WITH_POSITIONS + 2

@@ -1,0 +1,86 @@
+"""The order state machine: whatever order reports come in, the rows end the same."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from execution.states import OPEN_STATES, TERMINAL, OrderState, after_report, may_move
+
+S = OrderState
+QUANTITY = 130
+
+
+@pytest.mark.parametrize(
+    ("current", "reported", "filled", "expected"),
+    [
+        (S.SENDING, S.WORKING, 0, S.WORKING),
+        (S.SENDING, S.PARTIAL, 65, S.PARTIAL),
+        (S.UNKNOWN, S.CANCELLED, 0, S.CANCELLED),
+        (S.ACKED, S.FILLED, 0, S.ACKED),  # the book says filled, the fills are still to come
+        (S.WORKING, S.FILLED, 0, S.WORKING),
+        (S.WORKING, S.FILLED, 65, S.PARTIAL),
+        (S.PARTIAL, S.WORKING, 65, S.PARTIAL),
+        (S.CANCELLED, S.WORKING, 0, S.CANCELLED),  # an old "open" never reopens
+        (S.CANCELLED, S.PARTIAL, 65, S.CANCELLED),
+        (S.CANCELLED, S.PARTIAL, 130, S.FILLED),  # a late fill is accepted
+        (S.NEVER_SENT, S.PARTIAL, 130, S.FILLED),
+        (S.FILLED, S.CANCELLED, 130, S.FILLED),
+        (S.PARTIAL, S.PARTIAL, 195, S.FILLED),  # an overfill is full
+    ],
+)
+def test_a_report_moves_an_order_to_what_is_known_of_it(current, reported, filled, expected):
+    assert after_report(current, reported, filled=filled, quantity=QUANTITY) == expected
+
+
+@pytest.mark.parametrize("state", sorted(S))
+def test_every_state_is_open_or_terminal_and_a_terminal_one_only_ever_becomes_filled(state):
+    assert (state in OPEN_STATES) != (state in TERMINAL)
+    if state in TERMINAL:
+        assert {to for to in S if may_move(state, to)} <= {S.FILLED}
+
+
+@pytest.mark.parametrize("state", sorted(S))
+def test_nothing_comes_back_to_ready_or_sending_from_the_wire(state):
+    """An order that was sent can never be sent again."""
+    if state not in (S.DRAFT, S.READY):
+        assert not may_move(state, S.READY)
+        assert not may_move(state, S.SENDING)
+
+
+def replay(start, story):
+    """The end of (kind, units) reports: fills count up once, the book's word comes as it comes."""
+    state, filled = start, 0
+    for report, units in story:
+        filled += units
+        state = after_report(state, report, filled=filled, quantity=QUANTITY)
+    return state, filled
+
+
+@st.composite
+def broker_stories(draw):
+    """What a broker may truly say of one order: fills, one end, and any book pages besides."""
+    fills = draw(st.lists(st.sampled_from([10, 20, 35, 65]), max_size=4))
+    total = sum(fills)
+    end = S.FILLED if total >= QUANTITY else draw(st.sampled_from([S.CANCELLED, S.EXPIRED]))
+    pages = [(S.WORKING, 0)] * draw(st.integers(0, 3)) + [(end, 0)] * draw(st.integers(1, 3))
+    return [(S.PARTIAL, units) for units in fills] + pages
+
+
+@given(story=broker_stories(), start=st.sampled_from([S.SENDING, S.ACKED, S.UNKNOWN]), data=st.data())
+def test_any_order_and_repetition_of_reports_ends_in_the_same_state(story, start, data):
+    shuffled = data.draw(st.permutations(story))
+
+    ended, filled = replay(start, story)
+    assert replay(start, shuffled) == (ended, filled)
+    assert ended in TERMINAL
+    assert (ended is S.FILLED) == (filled >= QUANTITY)
+
+
+@given(
+    current=st.sampled_from(sorted(S)), reported=st.sampled_from(sorted(S)),
+    filled=st.integers(0, 2 * QUANTITY),
+)  # fmt: skip
+def test_the_same_report_twice_is_the_same_as_once(current, reported, filled):
+    once = after_report(current, reported, filled=filled, quantity=QUANTITY)
+
+    assert after_report(once, reported, filled=filled, quantity=QUANTITY) == once
