@@ -11,6 +11,7 @@ from brokers.registry import adapter_for
 from execution.engine.desk import Desk
 from execution.live import events
 from market import quotes
+from market.models import Timeline
 from market.selectors import active_timeline
 
 
@@ -25,8 +26,11 @@ class LiveFeed:
 
 
 def desk_now() -> Desk | None:
-    """The desk at the last published frame; None while the market gives no fresh one."""
-    timeline = active_timeline()
+    """The desk at the last published frame; None while no world is active or it gives no fresh one."""
+    try:
+        timeline = active_timeline()
+    except Timeline.DoesNotExist:  # nothing has been set up to run yet
+        return None
     frame = quotes.latest(timeline.key)
     if frame is None:
         return None

@@ -13,7 +13,7 @@ from django.db import OperationalError, close_old_connections
 
 from brokers.models import BrokerAccount
 from brokers.registry import adapter_for
-from brokers.types import BrokerEvent, BrokerOrder, BrokerTrade, ReadFailed
+from brokers.types import Adapter, BrokerEvent, BrokerOrder, BrokerTrade, ReadFailed
 from execution.engine.apply import apply_books
 from execution.engine.desk import Work, WorkKind
 from execution.models import Order
@@ -33,8 +33,15 @@ Enqueue = Callable[[list[Work]], None]
 class Streams:
     """One listening thread for each account that trades in the active world."""
 
-    def __init__(self, enqueue: Enqueue, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        enqueue: Enqueue,
+        stop: threading.Event,
+        *,
+        wire_of: Callable[[BrokerAccount], Adapter] = adapter_for,
+    ) -> None:
         self._enqueue = enqueue
+        self._wire_of = wire_of
         self._stop = stop
         self._listening: dict[int, threading.Thread] = {}
         self._polled = 0.0
@@ -64,7 +71,7 @@ class Streams:
         last, wait = 0, 0.0  # the first page comes at once, even when it is empty
         while not self._stop.is_set():
             try:
-                page = adapter_for(account).events(last, wait)
+                page = self._wire_of(account).events(last, wait)
                 self._apply(account, page.events)
                 last, wait = page.last, PUSH_WAIT
             except (ReadFailed, OperationalError) as error:

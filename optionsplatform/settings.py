@@ -222,7 +222,7 @@ REST_FRAMEWORK = {
         "users.api.authentication.KeyScope",
     ],
     "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["users.api.parsers.JsonBody"],
     "DEFAULT_SCHEMA_CLASS": "users.api.schema.ProblemSchema",
     "EXCEPTION_HANDLER": "users.api.problems.handler",
     "COERCE_DECIMAL_TO_STRING": True,

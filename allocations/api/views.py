@@ -24,7 +24,8 @@ from strategies.models import Strategy
 from strategies.selectors import strategies_of
 from users.api.authentication import caller, origin, paper_only
 from users.api.idempotency import idempotent
-from users.api.lists import CursorPages
+from users.api.lists import CursorPages, Page
+from users.api.schema import list_of
 from users.api.serializers import StrictSerializer
 from users.errors import Conflict, Forbidden, Refused
 
@@ -56,7 +57,7 @@ PAIR: dict[str, Any] = {"responses": bodies.AllocationBody, "parameters": [IF_MA
 class StrategyBrokers(APIView):
     """Your pairs of one strategy: one a broker account."""
 
-    @extend_schema(summary="Allocations of a strategy", responses=bodies.AllocationBody(many=True))
+    @extend_schema(summary="Allocations of a strategy", responses=list_of(bodies.AllocationBody), parameters=[Page])
     def get(self, request: Request, strategy_id: int) -> Response:
         strategy = _strategy(request, strategy_id)
         pages = CursorPages()

@@ -90,6 +90,7 @@ class Act(APIView):
     """One verb in one scope. It is never throttled, and needs no Idempotency-Key."""
 
     never_throttled = True
+    finds_its_target = True  # 404 for what is not the caller's
     verb: ClassVar[str]
     act: ClassVar[Callable[..., list[StrategyExecution] | None]]
 

@@ -61,7 +61,7 @@ def write_metrics(desk: Desk, *, final: bool) -> None:
     rows = [
         _metric(pair, positions, activity.get(pair, {}), desk, final=final)
         for pair, positions in by_pair.items()
-        if pair not in closed and (activity.get(pair) or any(p.quantity for p in positions))
+        if pair not in closed and (activity.get(pair) or _held_today(positions, desk))
     ]
     PerformanceMetric.objects.bulk_create(
         rows,
@@ -71,6 +71,14 @@ def write_metrics(desk: Desk, *, final: bool) -> None:
             "realised", "unrealised", "charges", "net", "peak_margin", "orders", "fills", "lots",
             "provisional", "final", "updated_at",
         ],  # fmt: skip
+    )
+
+
+def _held_today(positions: list[Position], desk: Desk) -> bool:
+    """Whether anything is open, or was until it settled today."""
+    return any(
+        position.quantity or any(s.trading_day == desk.day for s in position.settlements.all())
+        for position in positions
     )
 
 

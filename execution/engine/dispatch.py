@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
 
 from allocations.models import TradingState
 from allocations.selectors import effective_states
@@ -25,7 +26,7 @@ from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.refs import client_ref
 from execution.engine.wires import NoWire, open_wire
 from execution.models import Order, OrderEvent
-from execution.states import OrderState
+from execution.states import AT_BROKER, OrderState
 
 RATE_LOCK = 7101  # advisory lock class: one sender at a time decides for an account
 PER_SECOND, PER_SECOND_FOR_ENTRIES = 9, 7
@@ -64,7 +65,7 @@ def mark_sending(order_id: int, desk: Desk) -> Order | None:
         order.save(update_fields=["status", "code", "finished_at"])
         tell.order_changed(desk, order)
         return order
-    if must_wait(order) or not _within_rate(order, desk.wall):
+    if not _within_rate(order, desk.wall) or must_wait(order):
         return None
     order.status = OrderState.SENDING
     order.sending_at = desk.wall
@@ -179,11 +180,24 @@ def _refusal(order: Order, desk: Desk) -> tuple[OrderState, str] | None:
 
 
 def must_wait(order: Order) -> bool:
-    """Whether an opening order waits: while one of its pair has no answer, the wave stands still."""
-    if order.action == Order.Action.CLOSE:
-        return False
-    mine = Order.objects.filter(allocation=order.allocation_id, timeline=order.timeline_id)
-    return mine.filter(status=OrderState.UNKNOWN).exists()
+    """Whether an opening order waits; a closing one never does. Needs the account's lock.
+
+    While an order of the pair has no answer its wave stands still, and while the account has an
+    order the other way in the same contract at the broker it would trade with itself.
+    """
+    return Order.objects.filter(pk=order.pk).filter(waits()).exists()
+
+
+def waits() -> Q:
+    """READY orders that must wait for others, as `must_wait` says."""
+    unknown = Order.objects.filter(
+        allocation=OuterRef("allocation"), timeline=OuterRef("timeline"), status=OrderState.UNKNOWN
+    )
+    meets = Order.objects.filter(
+        broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
+        contract=OuterRef("contract"), status__in=AT_BROKER,
+    ).exclude(side=OuterRef("side"))  # fmt: skip
+    return Q(action=Order.Action.OPEN) & (Exists(unknown) | Exists(meets))
 
 
 def _within_rate(order: Order, wall: datetime) -> bool:

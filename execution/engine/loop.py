@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from execution.engine import day, dispatch, entry, leave, roll, schedule, settle, wire
 from execution.engine.desk import Desk, Work, WorkKind
@@ -85,7 +85,5 @@ def _is_due(next_lookup_at: datetime | None, desk: Desk) -> bool:
 
 def sendable(timeline: Timeline) -> QuerySet[Order]:
     """READY orders that wait for nothing but their account's rate, exits first."""
-    unknown = Order.objects.filter(timeline=timeline, status=OrderState.UNKNOWN)
-    held = Q(action=Order.Action.OPEN, allocation__in=unknown.values("allocation"))
     rows = Order.objects.filter(timeline=timeline, status=OrderState.READY)
-    return rows.exclude(held).order_by("action", "pk")
+    return rows.exclude(dispatch.waits()).order_by("action", "pk")

@@ -14,11 +14,12 @@ from typing import Any
 
 from allocations.models import StrategyBrokerAllocation
 from brokers.models import BrokerAccount
-from brokers.types import Adapter, Funds, ReadFailed
+from brokers.types import Funds, ReadFailed
 from execution.engine import entry, margins, schedule
 from execution.engine.desk import Desk
 from execution.engine.entry import Stop
 from execution.engine.marks import ENTRY_CROSS, limit_price
+from execution.engine.wires import open_wire
 from execution.models import Order, Position, StrategyExecution
 from execution.states import OPEN_STATES
 from market.kernel import charges, contracts
@@ -120,9 +121,8 @@ class FundsOnce:
 
     def funds(self, account: BrokerAccount) -> Funds:
         if account.pk not in self.known:
-            adapter: Adapter = self.desk.adapter_for(account)
             try:
-                self.known[account.pk] = adapter.funds()
+                self.known[account.pk] = open_wire(self.desk, account).funds()
             except ReadFailed as error:
                 self.known[account.pk] = error
         found = self.known[account.pk]

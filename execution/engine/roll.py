@@ -88,11 +88,19 @@ def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
     if old:
         return [Work(WorkKind.DISPATCH, o.pk) for o in closes.release(execution, old, held, desk)]
     if any(order.status == OrderState.UNKNOWN for order in mine):
-        return []
+        return _hold(execution, mine, desk)
     if opens.is_complete(execution, mine):
         runs.finish(execution, Status.DONE, desk)
         return []
     return _open_new(execution, mine, desk)
+
+
+def _hold(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[Work]:
+    """While an order has no answer nothing new goes; when time is up the others are withdrawn."""
+    if execution.deadline is None or desk.wall < execution.deadline:
+        return []
+    answered = [o for o in orders.open_orders(mine) if o.status != OrderState.UNKNOWN]
+    return [Work(WorkKind.CANCEL, order.pk) for order in closes.withdraw(answered, desk)]
 
 
 def _open_new(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[Work]:

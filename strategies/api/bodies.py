@@ -150,8 +150,8 @@ class StrategyBody(serializers.ModelSerializer):
 
 
 class VersionTerms(serializers.ModelSerializer):
-    take_profit = Money()
-    stop_loss = Money()
+    take_profit = Money(allow_null=True)
+    stop_loss = Money(allow_null=True)
 
     class Meta:
         model = StrategyVersion
@@ -159,7 +159,7 @@ class VersionTerms(serializers.ModelSerializer):
 
 
 class VersionLegs(serializers.ModelSerializer):
-    strike_value = PlainDecimal(max_digits=12, decimal_places=4)
+    strike_value = PlainDecimal(max_digits=12, decimal_places=4, allow_null=True)
 
     class Meta:
         model = Leg

@@ -24,6 +24,7 @@ from strategies.models import Strategy
 from strategies.presets import PRESETS
 from users.api.authentication import caller, origin
 from users.api.lists import CursorPages
+from users.api.schema import list_of
 from users.api.serializers import StrictSerializer
 
 FROM_PRESET = OpenApiExample(
@@ -181,7 +182,7 @@ class StrategyDetail(APIView):
 class Presets(APIView):
     """Ready-made strategies."""
 
-    @extend_schema(summary="Presets", responses=bodies.PresetBody(many=True))
+    @extend_schema(summary="Presets", responses=list_of(bodies.PresetBody))
     def get(self, request: Request) -> Response:
         return Response({"data": bodies.PresetBody(PRESETS.values(), many=True).data, "next_cursor": None})
 

@@ -42,7 +42,7 @@ BOOKS = {
 Rows = list[dict[str, Any]]
 
 
-def eventually(holds: Callable[[], Any], *, within: float = 60.0, what: str = "") -> Any:
+def eventually(holds: Callable[[], Any], *, within: float = 60.0, what: object = "") -> Any:
     """The first true answer; an AssertionError with the last one when none came in time."""
     pause, deadline = threading.Event(), time.monotonic() + within
     while not (found := holds()):

@@ -18,6 +18,12 @@ RUNS = (
     " JOIN options_strategies s ON s.id = a.strategy_id"
     " WHERE e.phase = %s AND e.trading_day = %s ORDER BY e.id"
 )
+#: An order cut off on its way may or may not have left: it waits as UNKNOWN, its pair with it.
+BUSY = (
+    "SELECT id FROM strategy_executions e WHERE status IN ('due', 'running') AND NOT EXISTS"
+    " (SELECT 1 FROM order_history o WHERE o.allocation_id = e.allocation_id AND o.status = 'UNKNOWN')"
+    " UNION ALL SELECT id FROM order_history WHERE status = 'SENDING'"
+)
 SENT = "SELECT id FROM order_history WHERE status NOT IN ('DRAFT', 'READY', 'DENIED') AND id > %s"
 LAST_ORDER = "SELECT coalesce(max(id), 0) AS id FROM order_history"
 
@@ -34,6 +40,18 @@ def ended(desk: RunningDesk, phase: str, day: str, *, count: int) -> Rows:
         lambda: not desk.rows(UNFINISHED) and len(found := desk.rows(RUNS, phase, day)) >= count and found,
         within=120, what=f"{count} runs of {phase} on {day}",
     )  # fmt: skip
+
+
+def only_unknown_is_open(desk: RunningDesk) -> None:
+    """Every order is at the broker once and as we have it; what was cut off is UNKNOWN and absent there."""
+    eventually(lambda: not desk.rows(BUSY), within=120, what="all runs ended or wait for an UNKNOWN order")
+    said = []
+
+    def agree() -> bool:
+        said[:] = [line for line in desk.unexplained() if "(UNKNOWN) is not at the broker" not in line]
+        return not said
+
+    eventually(agree, within=30, what=said)
 
 
 def intraday_exit(desk: RunningDesk, day: str) -> None:
@@ -84,9 +102,8 @@ def test_a_worker_killed_in_an_entry_wave_sends_no_order_twice(desk):
 
     eventually(lambda: desk.said.count("worker is up") == 4, within=120, what="the new worker")
     assert "worker died (signal 9); starting it again" in desk.said
-    entered = ended(desk, "entry", "2026-08-04", count=2)
-    assert all(run["status"] == "done" or run["code"] for run in entered), entered
-    desk.await_explained()
+    eventually(lambda: len(desk.rows(RUNS, "entry", "2026-08-04")) == 2, what="both entries")
+    only_unknown_is_open(desk)
 
 
 def test_a_supervisor_killed_in_an_exit_wave_leaves_nothing_behind_that_the_next_start_does_not_find(desk):
@@ -99,6 +116,5 @@ def test_a_supervisor_killed_in_an_exit_wave_leaves_nothing_behind_that_the_next
     desk.start()
 
     assert "stopped what an earlier run had left: simulator, web, worker, beat, market" in desk.said
-    ended(desk, "exit", "2026-08-04", count=1)
-    desk.await_explained()
+    only_unknown_is_open(desk)
     desk.stop()

@@ -27,14 +27,17 @@ from tests.factories import (
     make_account,
     make_allocation,
     make_api_key,
+    make_basket,
     make_curator,
     make_listing,
     make_operator,
+    make_strategy,
     make_subscription,
 )
 from tests.integration.pages import world as story
 from tests.integration.routes import Route
 from users.models import ApiKey, User
+from users.services import notify
 
 NOW = datetime(2026, 7, 29, 6, 10, tzinfo=UTC)
 
@@ -106,6 +109,24 @@ def standing() -> Iterator[World]:
         yield build()
         transaction.set_rollback(True)
     valkey().delete("frame:demo", "heartbeat:market")
+
+
+def grow(world: World, times: int) -> None:
+    """So many more of everything that is listed."""
+    owner, timeline = world.owner, world.story.timeline
+    for n in range(times):
+        account = make_account(owner)
+        strategy = make_strategy(make_basket(owner, name=f"Basket {n}"), preset="bull_put_spread")
+        run = story._entry(make_allocation(strategy, account), timeline)
+        story._orders(run)
+        story._metric(run)
+        subscription = make_subscription(owner, make_listing(world.curator), account)
+        Invoice.objects.create(
+            subscription=subscription, period=date(2026, 7, 1), total=Decimal("1.00"), issued_at=NOW
+        )
+        make_api_key(owner, name=f"Key {n}")
+        notify(user=owner, kind="limit", severity="warning", title="Limit", body="", now=NOW,
+               dedupe_key=f"grown {n}")  # fmt: skip
 
 
 def _ids(world: World) -> dict[str, Any]:

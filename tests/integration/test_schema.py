@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import product
+from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -16,6 +18,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as bounds
+from rest_framework.test import APIClient
 from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import (
@@ -35,6 +38,7 @@ OPERATIONS = [
     for method in route.methods
     if route.name not in UNDOCUMENTED
 ]
+SENDING = [(route, method) for route, method in OPERATIONS if method in ("post", "put", "patch")]
 PROBLEM = "application/problem+json"
 ALWAYS = {"401", "403", "422", "429"}
 SENT = {"400", "415"}
@@ -76,6 +80,7 @@ def schema(document):
     load_all_checks()
     loaded = schemathesis.openapi.from_dict(document)
     loaded.app = get_wsgi_application()
+    loaded.config.generation.update(with_security_parameters=False)
     return loaded
 
 
@@ -139,8 +144,12 @@ def browser(world):
 @pytest.mark.django_db
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["good", "bad"])
 @pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=shown)
-def test_the_api_keeps_to_its_document(route, method, mode, schema, world, browser, settings):
+def test_the_api_keeps_to_its_document(
+    route, method, mode, schema, document, world, browser, settings
+):
     settings.SIMULATOR_URL = "http://127.0.0.1:9"
+    if mode is GenerationMode.NEGATIVE and not may_be_wrong(document["paths"][path_of(route)][method]):
+        return  # nothing is sent but the path
     operation = schema[path_of(route)][method.upper()]
     ids = {name: world.ids[name] for name in route.names}
 
@@ -154,6 +163,91 @@ def test_the_api_keeps_to_its_document(route, method, mode, schema, world, brows
         case.validate_response(answer, checks=CHECKS)
 
     ask()
+
+
+DEEP = b"[" * 5000 + b"]" * 5000
+VALUES = [
+    b'"a\\u0000b"', b'"\\ud800"', b"1" + b"0" * 5000, b"1e999999", b"NaN", b"Infinity", DEEP,
+    b"[" * 200 + b"]" * 200,
+    b'"\xff\xfe"', b"{}", b"[]", b"[null]", b"-1", b"1e400",
+]  # fmt: skip
+BODIES = [
+    b'{"a\\u0000b": 1}', b'{"\\udfff": 1}', DEEP, b"\x00", b"", b"null", b"[]", b'"text"', b"[null]", b"12",
+]  # fmt: skip
+STRANGE = ["\x00", "\ud800", "9" * 400, "-1", "1e9", "\u0663", "%00", "null", "[]", "2026-13-45",
+           "0000-00-00", "9999-12-31"]  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("route", "method"), SENDING, ids=shown)
+def test_a_hostile_body_never_breaks_the_api(route, method, world, document, settings):
+    settings.SIMULATOR_URL = "http://127.0.0.1:9"
+    names = fields_of(route, method, document)
+    good = example_of(route, method, document)
+    client = APIClient()
+    client.force_login(world.owner)
+    for raw in [*BODIES, *(spoilt(good, name, value) for name in names for value in VALUES)]:
+        with undone():
+            answer = getattr(client, method)(
+                "/" + route.template % world.ids, raw, content_type="application/json",
+                headers={"Idempotency-Key": "hostile"},
+            )  # fmt: skip
+
+        assert answer.status_code < 500, raw[:200]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", [r for r, m in OPERATIONS if m == "get"], ids=shown)
+def test_a_strange_query_never_breaks_a_list(route, world, document, settings):
+    settings.SIMULATOR_URL = "http://127.0.0.1:9"
+    client = APIClient()
+    client.force_login(world.owner)
+    known = document["paths"][path_of(route)]["get"].get("parameters", [])
+    names = [parameter["name"] for parameter in known if parameter["in"] == "query"]
+    for name, value in product([*names, "unknown"], STRANGE):
+        sent = urlencode({name: value.encode("utf-8", "surrogatepass")})
+        answer = client.get(f"/{route.template % world.ids}?{sent}")
+
+        assert answer.status_code < 500 or route.name in MAY_BE_SILENT, (name, value)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("route", "method"), [(r, m) for r, m in OPERATIONS if r.names], ids=shown)
+def test_an_id_beyond_every_number_is_not_found(route, method, world):
+    client = APIClient()
+    client.force_login(world.owner)
+    for number in (0, 2**31, 2**63, 10**40):
+        answer = getattr(client, method)(
+            "/" + route.template % dict.fromkeys(route.names, number), {}, format="json",
+            headers={"Idempotency-Key": "huge"},
+        )  # fmt: skip
+
+        assert answer.status_code == 404, number
+
+
+def spoilt(good, name, value):
+    """The example with one hostile value in it."""
+    rest = b",".join(orjson.dumps({key: of})[1:-1] for key, of in good.items() if key != name)
+    return b"{" + b",".join(part for part in (rest, b'"%s":%s' % (name.encode(), value)) if part) + b"}"
+
+
+def fields_of(route, method, made):
+    """The names that this operation's body knows, outermost only."""
+    content = made["paths"][path_of(route)][method].get("requestBody", {}).get("content", {})
+    name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+    return list(made["components"]["schemas"].get(name, {}).get("properties", ()))
+
+
+def example_of(route, method, made):
+    content = made["paths"][path_of(route)][method].get("requestBody", {}).get("content", {})
+    examples = content.get("application/json", {}).get("examples", {"none": {"value": {}}})
+    return next(iter(examples.values()))["value"]
+
+
+def may_be_wrong(operation):
+    """Whether anything is sent whose value could be wrong."""
+    sent = [p for p in operation.get("parameters", []) if p["in"] in ("query", "header")]
+    return bool(sent) or "requestBody" in operation
 
 
 @contextmanager

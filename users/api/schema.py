@@ -7,15 +7,18 @@ from typing import Any
 from drf_spectacular.extensions import (
     OpenApiAuthenticationExtension,
     OpenApiSerializerExtension,
+    OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from rest_framework import serializers
 
 from users.api.idempotency import HEADER, LONGEST
 from users.api.problems import CONTENT_TYPE, TYPE
 
 WORDS = {"type": "string"}
+TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
 PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code", "fix", "retryable", "request_id"],
@@ -68,6 +71,16 @@ class BearerKey(OpenApiAuthenticationExtension):
         }
 
 
+class TimeOfDay(OpenApiSerializerFieldExtension):
+    """A wall clock of India: without the offset that the format `time` of RFC 3339 asks for."""
+
+    target_class = "rest_framework.serializers.TimeField"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        return {"type": "string", "pattern": TIME_OF_DAY, "example": "09:20:00"}
+
+
 class StrictBody(OpenApiSerializerExtension):
     target_class = "users.api.serializers.StrictSerializer"
     match_subclasses = True
@@ -75,6 +88,15 @@ class StrictBody(OpenApiSerializerExtension):
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
         return {**schema, "additionalProperties": False} if direction == "request" else schema
+
+
+def list_of(body: type[serializers.Serializer]) -> serializers.Serializer:
+    """The shape of a list that a plain view answers; next_cursor is null on the last page."""
+    fields = {
+        "data": body(many=True),
+        "next_cursor": serializers.CharField(allow_null=True, help_text="send it as ?cursor="),
+    }
+    return inline_serializer(f"{body.__name__}List", fields)
 
 
 class ProblemSchema(AutoSchema):
@@ -98,7 +120,8 @@ class ProblemSchema(AutoSchema):
 
     def _problem_statuses(self) -> tuple[str, ...]:
         statuses = READS if self.method == "GET" else WRITES
-        return (*statuses, "404") if "{" in self.path else statuses
+        finds = "{" in self.path or getattr(self.view, "finds_its_target", False)
+        return (*statuses, "404") if finds else statuses
 
     def get_override_parameters(self) -> list[Any]:
         given = super().get_override_parameters()

@@ -2,14 +2,16 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import time
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from brokers.types import NeverSent
 from execution import services
-from execution.engine import loop
+from execution.engine import loop, runs
 from execution.engine.desk import Work, WorkKind
+from execution.engine.dispatch import record_answer
 from execution.headless.witness import compare
 from execution.headless.world import open_world
 from execution.models import Order, StrategyExecution
@@ -82,6 +84,49 @@ def test_workers_that_dispatch_the_same_order_at_once_place_it_once(condor):
 
     assert len(placed(condor)) == len(orders) == 2
     assert set(Order.objects.values_list("status", flat=True)) == {"ACKED"}
+
+
+def test_an_answer_that_writes_a_new_attempt_does_not_wait_for_the_worker_that_holds_the_run(condor):
+    """It holds its order, which that worker waits for next: waiting both ways would be a deadlock."""
+    desk = publish(condor, 9, 20)
+    (work,) = loop.tick(desk)
+    sent, *_ = loop.perform(work, desk)
+    Order.objects.filter(pk=sent.id).update(status="SENDING")
+    held, answered = Event(), Event()
+
+    def hold_the_run():
+        with transaction.atomic():
+            assert runs.locked(work.id, "running") is not None
+            held.set()
+            assert answered.wait(timeout=10)
+
+    def answer():
+        assert held.wait(timeout=10)
+        record_answer(sent.id, NeverSent("connection refused"), desk)
+        answered.set()
+
+    at_once(hold_the_run, answer)
+
+    assert Order.objects.filter(leg_number=1).values_list("attempt", "status").order_by("pk").count() == 2
+
+
+def test_an_opening_order_waits_while_its_account_has_one_the_other_way_in_the_contract(condor):
+    """Two pairs of one account that meet: the later order would trade with the earlier."""
+    desk = publish(condor, 9, 20)
+    (work,) = loop.tick(desk)
+    dispatch, *_ = loop.perform(work, desk)
+    other = Order.objects.get(pk=dispatch.id)
+    other.pk, other.slice, other.client_ref = None, 99, "ANOTHERPAIRSORDER001"
+    other.side, other.status = "SELL", "WORKING"
+    other.save()
+
+    assert loop.perform(dispatch, desk) == []
+    assert (Order.objects.get(pk=dispatch.id).status, placed(condor)) == ("READY", [])
+    assert dispatch.id not in loop.sendable(desk.timeline).values_list("pk", flat=True)
+    Order.objects.filter(pk=other.pk).update(status="CANCELLED")
+    loop.perform(dispatch, desk)
+
+    assert Order.objects.get(pk=dispatch.id).status == "ACKED"
 
 
 @pytest.mark.parametrize("turn", range(3))
