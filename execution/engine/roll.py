@@ -11,6 +11,7 @@ from django.db import transaction
 
 from execution.engine import closes, opens, orders, runs
 from execution.engine.desk import Desk, Work, WorkKind
+from execution.engine.judging import stopped
 from execution.models import Order, Position, StrategyExecution
 from execution.states import OrderState
 from strategies.rules import LegRule, ResolvedLeg, Unresolvable, roll_target
@@ -23,7 +24,12 @@ Status = StrategyExecution.Status
 def start(execution_id: int, desk: Desk) -> list[Work]:
     """Resolve the next expiry's contracts for the legs that expire, then begin to close the old."""
     execution = runs.locked(execution_id, Status.DUE)
-    if execution is None:
+    if execution is None or not desk.is_open(execution.allocation.strategy.underlying):
+        return []
+    stop = stopped(execution.allocation, desk)
+    if stop is not None:  # nothing new may be opened, so the old is not given up either
+        words = f"{stop.detail} The expiring legs stay and settle."
+        runs.finish(execution, Status.DENIED, desk, code=stop.code, detail=words)
         return []
     held = closes.positions_of_pair(execution, lock=True)
     nearest = min((position.contract.expiry for position in held), default=None)
