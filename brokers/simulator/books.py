@@ -56,8 +56,6 @@ def read(  # noqa: PLR0913 - what a read may depend on
             return {"trades": trades(ledger, name, market, wall_us)}
         case "positions":
             return {"positions": open_positions(ledger, name, market)}
-        case "events":
-            return events(ledger, name, query, wall_us)
         case "margin":
             return margin(ledger, name, market, document)
         case _:

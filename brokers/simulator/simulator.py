@@ -121,6 +121,8 @@ class Simulator:
         elif route == "cancel":
             name = account["account"]
             answer = self._change(order_id, lambda x: x.cancel(name, order_id, wall_us))
+        elif route == "events":  # there are none before the first frame, which is no failure
+            answer = reply(books.events(self.ledger, account["account"], query, wall_us))
         else:
             answer = reply(
                 books.read(

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Sum
 
+from allocations.models import StrategyBrokerAllocation
 from execution.engine import marks
 from execution.headless.play import Player
 from execution.headless.witness import compare
@@ -34,7 +35,8 @@ PAIR = "allocation__strategy__basket", "allocation__broker_account"
 def document(player: Player, *, days: list[date], inputs: Document, data: list[Document]) -> Document:
     """The whole report of a played world."""
     timeline = player.timeline
-    pairs = [_pair(metrics) for metrics in _by_pair(timeline.pk)]
+    metrics = _by_pair(timeline.pk)
+    pairs = [_pair(pair, metrics.get(pair.pk, []), timeline.pk) for pair in _all_pairs()]
     return {
         "days": [day.isoformat() for day in days],
         "inputs": inputs,
@@ -45,7 +47,7 @@ def document(player: Player, *, days: list[date], inputs: Document, data: list[D
         "baskets": _sums(pairs, "basket"),
         "brokers": _sums(pairs, "broker"),
         "executions": [_execution(row) for row in _rows(StrategyExecution, timeline.pk)],
-        "orders": [_order(row) for row in _rows(Order, timeline.pk, "contract")],
+        "orders": [_order(row) for row in _rows(Order, timeline.pk, "contract", "execution")],
         "fills": [_fill(row) for row in _fills(timeline.pk)],
         "settlements": [_settlement(row) for row in _settlements(timeline.pk)],
         "positions": [_position(row, player) for row in _open(timeline.pk)],
@@ -71,32 +73,38 @@ def quality(day: date, found: Quality) -> Document:
     }
 
 
-def _by_pair(timeline: int) -> list[list[PerformanceMetric]]:
-    rows = PerformanceMetric.objects.filter(timeline_id=timeline).select_related(*PAIR)
+def _all_pairs() -> list[StrategyBrokerAllocation]:
+    """Every pair of the story, those that never traded too."""
+    rows = StrategyBrokerAllocation.objects.select_related("strategy__basket", "broker_account")
+    return list(rows.order_by("pk"))
+
+
+def _by_pair(timeline: int) -> dict[int, list[PerformanceMetric]]:
+    rows = PerformanceMetric.objects.filter(timeline_id=timeline)
     grouped: dict[int, list[PerformanceMetric]] = {}
     for row in rows.order_by("allocation_id", "trading_day"):
         grouped.setdefault(row.allocation_id, []).append(row)
-    return list(grouped.values())
+    return grouped
 
 
-def _pair(metrics: list[PerformanceMetric]) -> Document:
-    pair = metrics[0].allocation
-    last = metrics[-1]
+def _pair(
+    pair: StrategyBrokerAllocation, metrics: list[PerformanceMetric], timeline: int
+) -> Document:
     charges = sum((m.charges for m in metrics), ZERO)
     net = sum((m.net for m in metrics), ZERO)
-    filled = Order.objects.filter(allocation=pair, timeline_id=last.timeline_id, execution__phase="entry")
+    filled = Order.objects.filter(allocation=pair, timeline_id=timeline, execution__phase="entry")
     return {
         **_name(pair),
         "lots_allocated": pair.lots,
         "lots_filled": _lots_filled(filled),
         "orders": sum(m.orders for m in metrics),
         "fills": sum(m.fills for m in metrics),
-        "realised": str(last.realised),
-        "unrealised": str(last.unrealised),
+        "realised": str(metrics[-1].realised if metrics else rupees(ZERO)),
+        "unrealised": str(metrics[-1].unrealised if metrics else rupees(ZERO)),
         "gross": str(rupees(net + charges)),
-        "charges": str(charges),
-        "net": str(net),
-        "peak_margin": str(max(m.peak_margin for m in metrics)),
+        "charges": str(rupees(charges)),
+        "net": str(rupees(net)),
+        "peak_margin": str(max((m.peak_margin for m in metrics), default=rupees(ZERO))),
         "provisional": any(m.provisional for m in metrics),
     }
 
@@ -148,6 +156,7 @@ def _order(row: Order) -> Document:
     return {
         **_name(row.allocation),
         "order": row.client_ref,
+        "phase": row.execution.phase,
         "contract": row.contract.symbol,
         "leg": row.leg_number,
         "action": row.action,

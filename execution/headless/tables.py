@@ -52,7 +52,7 @@ def _executions(rows: list[Document]) -> list[Row]:
     head: Row = ("pair", "phase", "cause", "lots", "due", "started", "finished", "status", "why")
     return [head] + [
         (
-            row["pair"], row["phase"], row["cause"], str(row["lots"]), _time(row["due"]),
+            row["day"], row["pair"], row["phase"], row["cause"], str(row["lots"]), _time(row["due"]),
             _time(row["started"]), _time(row["finished"]), row["status"],
             " ".join(part for part in (row["code"], row["detail"]) if part),
         )

@@ -11,7 +11,6 @@ from tests.end_to_end.running_desk import Rows, RunningDesk, eventually, running
 
 pytestmark = [pytest.mark.slow]
 
-UNFINISHED = "SELECT id FROM strategy_executions WHERE status IN ('due', 'running')"
 RUNS = (
     "SELECT s.name, e.phase, e.status, e.code FROM strategy_executions e"
     " JOIN strategy_broker_allocations a ON a.id = e.allocation_id"
@@ -36,10 +35,13 @@ def desk():
 
 def ended(desk: RunningDesk, phase: str, day: str, *, count: int) -> Rows:
     """The day's runs of that phase, once there are so many and none is unfinished."""
-    return eventually(
-        lambda: not desk.rows(UNFINISHED) and len(found := desk.rows(RUNS, phase, day)) >= count and found,
-        within=120, what=f"{count} runs of {phase} on {day}",
-    )  # fmt: skip
+
+    def found() -> Rows:
+        rows = desk.rows(RUNS, phase, day)
+        unfinished = [row for row in rows if row["status"] in ("due", "running")]
+        return [] if unfinished or len(rows) < count else rows
+
+    return eventually(found, within=120, what=f"{count} runs of {phase} on {day}")
 
 
 def only_unknown_is_open(desk: RunningDesk) -> None:
