@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NotRequired, TypedDict, Unpack
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, Q
 
 from allocations.models import StrategyBrokerAllocation, TradingState
@@ -29,6 +29,7 @@ Scope = TradingState.Scope
 State = TradingState.State
 Status = StrategyExecution.Status
 UNFINISHED = [Status.DUE, Status.RUNNING]
+ACCOUNT_LOCK = 7101  # the class of PostgreSQL's advisory locks on broker accounts
 
 
 class Act(TypedDict):
@@ -73,9 +74,21 @@ def square_off(
 def kill(
     *, user: User, scope: str, target: int | None, **act: Unpack[Act]
 ) -> list[StrategyExecution]:
-    """Halt the scope: open orders are cancelled, positions closed, then only closes pass."""
+    """Halt the scope: open orders are cancelled, positions closed, then only closes pass.
+
+    Once it has committed no opening order goes out any more: whoever sends holds the same lock.
+    """
+    pairs = pairs_in(user=user, scope=scope, target=target)
+    for account in sorted({pair.broker_account_id for pair in pairs}):
+        lock_account(account)
     _set(user, scope, target, State.HALTED, "killed", act)
-    return _open_exits(pairs_in(user=user, scope=scope, target=target), cause="kill")
+    return _open_exits(pairs, cause="kill")
+
+
+def lock_account(account_id: int) -> None:
+    """One at a time decides for a broker account, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [ACCOUNT_LOCK, account_id])
 
 
 def pairs_in(*, user: User, scope: str, target: int | None) -> list[StrategyBrokerAllocation]:

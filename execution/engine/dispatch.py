@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from allocations.models import TradingState
@@ -26,9 +26,9 @@ from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.refs import client_ref
 from execution.engine.wires import NoWire, open_wire
 from execution.models import Order, OrderEvent
+from execution.services import lock_account
 from execution.states import AT_BROKER, OrderState
 
-RATE_LOCK = 7101  # advisory lock class: one sender at a time decides for an account
 PER_SECOND, PER_SECOND_FOR_ENTRIES = 9, 7
 PER_MINUTE, PER_MINUTE_FOR_ENTRIES = 180, 160
 FIRST_LOOKUP = timedelta(seconds=1)
@@ -58,6 +58,7 @@ def mark_sending(order_id: int, desk: Desk) -> Order | None:
     )
     if order is None:
         return None
+    lock_account(order.broker_account_id)  # a halt of the account commits before or after, not between
     refusal = _refusal(order, desk)
     if refusal:
         order.status, order.code = refusal
@@ -201,9 +202,7 @@ def waits() -> Q:
 
 
 def _within_rate(order: Order, wall: datetime) -> bool:
-    """Under the account's lock: a token is left in the second and the minute, exits keep a reserve."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [RATE_LOCK, order.broker_account_id])
+    """With the account locked: a token is left in the second and the minute, exits keep a reserve."""
     sent = Order.objects.filter(broker_account=order.broker_account)
     second = sent.filter(sending_at__gt=wall - timedelta(seconds=1)).count()
     minute = sent.filter(sending_at__gt=wall - timedelta(minutes=1)).count()

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import time
-from threading import Barrier, Event
+from threading import Barrier, Event, Timer
 
 import pytest
 from django.db import connection, transaction
@@ -159,3 +159,29 @@ def test_an_entry_an_exit_and_the_brokers_books_at_once_end_flat_and_without_dea
     }  # fmt: skip
     found = compare(condor.player)
     assert (found["unexplained"], found["sent_twice"]) == (0, 0)
+
+
+def test_a_sender_waits_for_a_halt_that_has_not_committed_yet_and_then_sends_nothing(condor):
+    desk = publish(condor, 9, 20)
+    (work,) = loop.tick(desk)
+    loop.perform(work, desk)
+    order = Order.objects.filter(status="READY").first()
+    owner = order.broker_account.user
+    halted, commit = Event(), Event()
+
+    def kill():
+        with transaction.atomic():
+            services.kill(user=owner, scope="user", target=None, by=owner, source="test", now=desk.wall)
+            halted.set()
+            commit.wait(timeout=10)
+
+    def send():
+        halted.wait(timeout=10)
+        Timer(0.5, commit.set).start()
+        loop.perform(Work(WorkKind.DISPATCH, order.pk), desk)
+
+    at_once(kill, send)
+
+    order.refresh_from_db()
+    assert (order.status, order.code) == ("DENIED", "HALTED")
+    assert placed(condor) == []

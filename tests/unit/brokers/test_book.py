@@ -274,6 +274,12 @@ def test_events_come_in_order_once_each_and_carry_what_the_books_say():
     assert (desk.wire.events(3, 0).events, desk.wire.events(3, 0).last) == ((), 3)
 
 
+def test_before_the_first_frame_there_are_no_events_and_that_is_no_failure():
+    page = Desk().wire.events(0, 0)
+
+    assert (page.events, page.last) == ((), 0)
+
+
 def test_options_and_futures_settle_in_cash_and_no_position_is_left():
     desk = open_desk(capital="1000000")
     desk.wire.place(desk.order())
