@@ -24,6 +24,8 @@ from strategies.selectors import leg_rules
 
 Status = StrategyExecution.Status
 
+#: Wall time from a frame to its work: a beat of one second, a queue, a plan.
+TIME_TO_ACT = timedelta(seconds=5)
 #: Reasons that the next frame may clear, within the entry's tolerance.
 MAY_CLEAR = {"NO_QUOTE", "STALE_QUOTE", "NO_FORWARD", "NO_SPOT", "NO_DELTA"}
 
@@ -47,7 +49,7 @@ class Plan:
 def judge(execution: StrategyExecution, desk: Desk) -> Plan | Stop:
     """The plan, or why there is none now. Writes nothing."""
     late = desk.now - execution.due_at
-    tolerance = timedelta(seconds=execution.strategy_version.entry_tolerance_seconds)
+    tolerance = _tolerance(execution)
     if late > tolerance:
         why = execution.detail or f"The next frame came {int(late.total_seconds())} s late"
         return Stop(Status.MISSED, "TOO_LATE", f"{why}; tolerance {int(tolerance.total_seconds())} s.")
@@ -67,6 +69,13 @@ def judge(execution: StrategyExecution, desk: Desk) -> Plan | Stop:
     except OutsideCoverage as error:
         return Stop(Status.DENIED, "NO_FACTS", str(error))
     return _undeclared(execution, legs) or _within_limits(execution, legs, desk)
+
+
+def _tolerance(execution: StrategyExecution) -> timedelta:
+    """The version's own, in market time. In a world that runs faster than the clock, the seconds
+    that the desk itself takes to act are worth more market time, and are granted besides."""
+    own = timedelta(seconds=execution.strategy_version.entry_tolerance_seconds)
+    return own + (execution.timeline.speed - 1) * TIME_TO_ACT
 
 
 def stopped(pair: StrategyBrokerAllocation, desk: Desk) -> Stop | None:

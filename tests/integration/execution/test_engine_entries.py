@@ -226,3 +226,15 @@ def test_a_positional_pair_that_holds_a_trade_does_not_enter_again(desk):
     assert len(desk.held(pair)) == 2
 
     assert StrategyExecution.objects.filter(allocation=pair, phase="entry").count() == 1
+
+
+@pytest.mark.parametrize(("speed", "status"), [(1, "missed"), (60, "done")])
+def test_a_faster_world_grants_the_time_that_the_desk_itself_takes(desk_of, speed, status):
+    desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=1))
+    desk.player.timeline.speed = speed
+    desk.player.timeline.save(update_fields=["speed"])
+    desk.at(9, 19)
+
+    desk.at(9, 24)
+
+    assert desk.run(desk.pair("Iron Condor", "zerodha")).status == status
