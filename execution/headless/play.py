@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -53,12 +54,10 @@ class Player:
     def transport(self) -> Transport:
         return Transport(self.simulator, lambda: self.wall)
 
-    def play(self, frames: Iterable[Frame], *, on_frame: Callable[[Frame], None] | None = None) -> None:
+    def play(self, frames: Iterable[Frame]) -> None:
         """Play one day's frames in order, then its close."""
         for frame in frames:
             self.push(frame)
-            if on_frame is not None:
-                on_frame(frame)
         self.close_day()
 
     def push(self, frame: Frame) -> None:
@@ -96,6 +95,8 @@ class Player:
         return self._adapters[account.pk]
 
     def _drain(self, works: list[Work], frame: Frame) -> None:
+        if not works:  # what waits for its rate is among a tick's works too
+            return
         queue = deque(dict.fromkeys(works))
         called = False
         while queue or called or self._waiting():
@@ -152,13 +153,17 @@ class Player:
             self._operator("POST", "/admin/settle", body)
 
     def _operator(self, method: str, path: str, body: object) -> dict[str, Any]:
-        with httpx.Client(base_url=settings.SIMULATOR_URL, transport=self.transport) as client:
-            response = client.request(
-                method,
-                path,
-                content=None if body is None else orjson.dumps(body),
-                headers={"authorization": f"Bearer {settings.SIMULATOR_TOKEN}"},
-            )
-            response.raise_for_status()
-            document: dict[str, Any] = response.json()
-            return document
+        response = self._client.request(
+            method,
+            path,
+            content=None if body is None else orjson.dumps(body),
+            headers={"authorization": f"Bearer {settings.SIMULATOR_TOKEN}"},
+        )
+        response.raise_for_status()
+        document: dict[str, Any] = response.json()
+        return document
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """Made once: a client costs more than a frame."""
+        return httpx.Client(base_url=settings.SIMULATOR_URL, transport=self.transport)

@@ -49,7 +49,7 @@ def _data(data: Document) -> Iterator[str]:
 
 
 def _executions(rows: list[Document]) -> list[Row]:
-    head: Row = ("pair", "phase", "cause", "lots", "due", "started", "finished", "status", "why")
+    head: Row = ("day", "pair", "phase", "cause", "lots", "due", "started", "finished", "status", "why")
     return [head] + [
         (
             row["day"], row["pair"], row["phase"], row["cause"], str(row["lots"]), _time(row["due"]),

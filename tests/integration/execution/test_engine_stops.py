@@ -66,7 +66,7 @@ def test_a_roll_that_cannot_be_resolved_does_not_hold_up_a_kill(expiry_desk):
     desk.at(15, 1, change=no_next_week)
 
     assert desk.held(pair) == {}
-    assert desk.run(pair, "roll").code == "WITHDRAWN"
+    assert desk.run(pair, "roll").code == "HALTED"
     assert desk.run(pair, "exit").cause == "kill"
 
 

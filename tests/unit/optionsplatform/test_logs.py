@@ -59,7 +59,7 @@ def test_a_line_is_one_json_object_with_its_process_time_and_values(log_lines, m
 
 
 def test_a_standard_log_line_is_json_too(log_lines):
-    logging.getLogger("uvicorn.error").warning("port %s", 8000)
+    logging.getLogger("a.library").warning("port %s", 8000)
 
     assert log_lines()[0]["message"] == "port 8000"
 
