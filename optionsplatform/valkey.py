@@ -67,6 +67,7 @@ class Valkey:
             f"pidfile {self._pid_file}\nsave 60 1\nmaxmemory-policy noeviction\n"
         )
         self._runtime.give(configuration)
+        self._pid_file.unlink(missing_ok=True)  # one it may not overwrite would hide it from us
         with open_log(self._folder / "valkey.log") as log:
             return subprocess.Popen(
                 [str(self._runtime.valkey_server), str(configuration)],

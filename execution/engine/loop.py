@@ -11,8 +11,9 @@ from django.db.models import QuerySet
 
 from execution.engine import day, dispatch, entry, leave, roll, schedule, settle, wire
 from execution.engine.desk import Desk, Work, WorkKind
+from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
-from execution.states import OPEN_STATES, OrderState
+from execution.states import OrderState
 from market.models import Timeline
 
 Status = StrategyExecution.Status
@@ -31,13 +32,17 @@ ON_ORDERS: dict[WorkKind, Step] = {
 TURN = {WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3}
 
 
-def tick(desk: Desk) -> list[Work]:
-    """Write rows for what has come due, settle what has expired, and list all that waits."""
-    schedule.open_due(desk)
-    settle.settle_expired(desk)
+def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
+    """Write rows for what has come due, settle what has expired, and list all that waits.
+
+    Who knows that nothing was written since its last tick may hand its snapshot on.
+    """
+    seen = seen or Snapshot(desk.timeline, desk.day, desk.wall)
+    schedule.open_due(desk, seen)
+    settle.settle_expired(desk, seen)
     if day.is_over(desk) and not day.is_closed(desk):
         day.close(desk)
-    return [*_runs(desk), *_orders(desk)]
+    return [*_runs(desk, seen), *_orders(desk, seen)]
 
 
 def perform(work: Work, desk: Desk) -> list[Work]:
@@ -50,33 +55,29 @@ def perform(work: Work, desk: Desk) -> list[Work]:
     return steps[phase](work.id, desk)
 
 
-def _runs(desk: Desk) -> list[Work]:
-    rows = StrategyExecution.objects.filter(timeline=desk.timeline, due_at__lte=desk.now)
-    unfinished = rows.filter(status__in=[Status.DUE, Status.RUNNING]).order_by("due_at", "pk")
+def _runs(desk: Desk, seen: Snapshot) -> list[Work]:
     kinds = {Status.DUE: WorkKind.START, Status.RUNNING: WorkKind.ADVANCE}
-    return [
-        Work(kinds[Status(status)], pk)
-        for pk, status in unfinished.values_list("pk", "status")
+    return [Work(kinds[status], pk) for pk, status, due_at in seen.unfinished if due_at <= desk.now]
+
+
+def _orders(desk: Desk, seen: Snapshot) -> list[Work]:
+    frozen = {o.allocation_id for o in seen.open_orders if o.status == OrderState.UNKNOWN}
+    works = [
+        Work(kind, order.pk)
+        for order in seen.open_orders
+        if (kind := _next_step(order, desk, frozen=order.allocation_id in frozen)) is not None
     ]
-
-
-def _orders(desk: Desk) -> list[Work]:
-    """Exits before entries: what reduces risk is sent first."""
-    rows = Order.objects.filter(timeline=desk.timeline, status__in=OPEN_STATES).order_by("action", "pk")
-    found = list(
-        rows.values_list("pk", "status", "pending_op", "action", "allocation_id", "next_lookup_at")
-    )
-    frozen = {pair for _, status, _, _, pair, _ in found if status == OrderState.UNKNOWN}
-    works = []
-    for pk, status, pending_op, action, pair, next_lookup_at in found:
-        if status in wire.RESTING:
-            cancelling = pending_op == Order.PendingOp.CANCEL
-            works.append(Work(WorkKind.CANCEL if cancelling else WorkKind.CHASE, pk))
-        elif status == OrderState.READY and (action == Order.Action.CLOSE or pair not in frozen):
-            works.append(Work(WorkKind.DISPATCH, pk))
-        elif status in (OrderState.UNKNOWN, OrderState.SENDING) and _is_due(next_lookup_at, desk):
-            works.append(Work(WorkKind.LOOKUP, pk))
     return sorted(works, key=lambda work: TURN[work.kind])
+
+
+def _next_step(order: OpenOrder, desk: Desk, *, frozen: bool) -> WorkKind | None:
+    if order.status in wire.RESTING:
+        cancelling = order.pending_op == Order.PendingOp.CANCEL
+        return WorkKind.CANCEL if cancelling else WorkKind.CHASE
+    if order.status == OrderState.READY and (order.action == Order.Action.CLOSE or not frozen):
+        return WorkKind.DISPATCH
+    asking = order.status in (OrderState.UNKNOWN, OrderState.SENDING)
+    return WorkKind.LOOKUP if asking and _is_due(order.next_lookup_at, desk) else None
 
 
 def _is_due(next_lookup_at: datetime | None, desk: Desk) -> bool:

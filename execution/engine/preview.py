@@ -15,10 +15,11 @@ from typing import Any
 from allocations.models import StrategyBrokerAllocation
 from brokers.models import BrokerAccount
 from brokers.types import Funds, ReadFailed
-from execution.engine import entry, margins, schedule
+from execution.engine import entry, margins
 from execution.engine.desk import Desk
 from execution.engine.entry import Stop
 from execution.engine.marks import ENTRY_CROSS, limit_price
+from execution.engine.snapshot import versions_to_enter
 from execution.engine.wires import open_wire
 from execution.models import Order, Position, StrategyExecution
 from execution.states import OPEN_STATES
@@ -74,7 +75,7 @@ class PairPlan:
 
 def plan(pairs: Sequence[StrategyBrokerAllocation], desk: Desk) -> list[PairPlan]:
     """What each pair would order, by contracts and quantities alone: no limit or fund is asked."""
-    versions = schedule.versions_to_enter(list(pairs), desk)
+    versions = versions_to_enter(pairs, desk.wall)
     busy = busy_pairs(pairs, desk.timeline)
     return [_plan(pair, versions.get(pair.pk), desk, busy=pair.pk in busy) for pair in pairs]
 

@@ -9,11 +9,12 @@ from datetime import date
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 
 from execution.engine import tell
 from execution.engine.apply import project_position
 from execution.engine.desk import Desk
+from execution.engine.snapshot import Snapshot, provisional
 from execution.models import PerformanceMetric, Position, Settlement
 from market.kernel import calendar, charges
 from market.kernel.clock import ist_day
@@ -33,10 +34,11 @@ class Value:
     source: str
 
 
-def settle_expired(desk: Desk) -> None:
+def settle_expired(desk: Desk, seen: Snapshot) -> None:
     """Settle what has expired and correct provisional settlements whose official value has come."""
-    expired = _unsettled(desk)
-    corrigible = list(_provisional(desk).select_related("position__contract"))
+    held = (position for rows in seen.held.values() for position in rows)
+    expired = [position for position in held if _is_over(position.contract.spec, desk)]
+    corrigible = seen.corrigible
     if not expired and not corrigible:
         return
     official = {
@@ -66,6 +68,8 @@ def settle(position_id: int, value: Value, desk: Desk) -> Position:
     )
     earlier = Settlement.objects.filter(position=position).order_by("provisional").first()
     if earlier is not None and (value.provisional or not earlier.provisional):
+        return position
+    if earlier is None and position.quantity == 0:  # closed since it was read
         return position
     quantity = earlier.quantity if earlier else position.quantity
     contract = position.contract.spec
@@ -100,12 +104,12 @@ def _restate(position: Position, before: Settlement, after: Settlement, desk: De
     metric = PerformanceMetric.objects.filter(
         allocation=position.allocation, timeline=desk.timeline, trading_day=after.trading_day
     )
-    waiting = _provisional(desk, position.allocation_id).exclude(position=position)
+    waiting = provisional(desk.timeline).filter(position__allocation=position.allocation)
     metric.update(
         realised=F("realised") + change,
         charges=F("charges") + charges_change,
         net=F("net") + change - charges_change,
-        provisional=waiting.filter(trading_day=after.trading_day).exists(),
+        provisional=waiting.exclude(position=position).filter(trading_day=after.trading_day).exists(),
     )
 
 
@@ -117,22 +121,10 @@ def settlement_price(contract: Contract, underlying: Decimal) -> Decimal:
     return max(gap if contract.is_call else -gap, ZERO)
 
 
-def _unsettled(desk: Desk) -> list[Position]:
-    rows = Position.objects.filter(timeline=desk.timeline, contract__expiry__lte=desk.day)
-    rows = rows.exclude(quantity=0).select_related("contract", "allocation__broker_account__user")
-    return [row for row in rows if _is_over(row.contract.spec, desk)]
-
-
-def _provisional(desk: Desk, pair: int | None = None) -> QuerySet[Settlement]:
-    """Provisional settlements that no final one has corrected yet."""
-    rows = Settlement.objects.filter(position__timeline=desk.timeline, provisional=True)
-    if pair is not None:
-        rows = rows.filter(position__allocation_id=pair)
-    return rows.exclude(position__settlements__provisional=False)
-
-
 def _is_over(contract: Contract, desk: Desk) -> bool:
     """Whether the contract's last session has closed."""
+    if contract.expiry > desk.day:
+        return False
     session = calendar.session(contract.exchange, contract.expiry)
     return session is None or desk.now >= session.close
 

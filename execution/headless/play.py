@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import orjson
 from django.conf import settings
+from django.db import connection
 
 from brokers.models import BrokerAccount
 from brokers.registry import adapter_for
@@ -21,6 +23,7 @@ from brokers.simulator.simulator import Simulator
 from brokers.types import Adapter
 from execution.engine import loop
 from execution.engine.desk import Desk, Silent, Work, WorkKind
+from execution.engine.snapshot import Snapshot
 from execution.models import Order, Settlement
 from execution.states import AT_BROKER
 from market.kernel import calendar
@@ -31,6 +34,7 @@ from market.models import Timeline
 LATENCY = timedelta(milliseconds=40)  # simulated wall time of one step
 RATE_WAIT = timedelta(milliseconds=250)
 MOST_STEPS = 100_000
+CLOCK = f'UPDATE "{Timeline._meta.db_table}"'  # of every frame; a tick has it from the frame
 CALLS = {WorkKind.DISPATCH, WorkKind.CANCEL, WorkKind.CHASE}
 
 
@@ -49,6 +53,8 @@ class Player:
     steps: int = 0
     last: Frame | None = None
     _adapters: dict[int, Adapter] = field(default_factory=dict)
+    _alone: bool = False
+    _seen: Snapshot | None = None
 
     @property
     def transport(self) -> Transport:
@@ -67,7 +73,31 @@ class Player:
         self._operator("POST", "/frames", encode(frame))
         Timeline.objects.filter(pk=self.timeline.pk).update(market_now=frame.now, frame=frame.n)
         self._drain(self._syncs(), frame)
-        self._drain(loop.tick(self._desk(frame)), frame)
+        self._drain(loop.tick(self._desk(frame), self._known(frame)), frame)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else writes to this database: what a tick has read stands until the engine writes."""
+        self._alone = True
+        try:
+            with connection.execute_wrapper(self._forget_at_writes):
+                yield
+        finally:
+            self._alone = False
+
+    def _known(self, frame: Frame) -> Snapshot | None:
+        if not self._alone:
+            return None
+        day = ist_day(frame.now)
+        if self._seen is None or self._seen.day != day:
+            self._seen = Snapshot(self.timeline, day, self.wall)
+        return self._seen
+
+    def _forget_at_writes(self, execute: Any, sql: str, *rest: Any) -> Any:
+        writes = sql.startswith(("INSERT", "UPDATE", "DELETE")) and not sql.startswith(CLOCK)
+        if writes and self._seen is not None:
+            self._seen.forget()
+        return execute(sql, *rest)
 
     def close_day(self) -> None:
         """The session's close, where the data ends before it: the last quotes stand, and say so."""

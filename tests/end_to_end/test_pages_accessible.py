@@ -76,8 +76,7 @@ def paths(world) -> list[str]:
     return [path.format(**names) for path in PAGES]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(size, scheme, desk):
     page, axe, found = desk(size, scheme), Axe(), []
     for path in paths(desk.world):

@@ -62,9 +62,10 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
         player = open_world(story, first_day=days[0].day, files=names)
         _enter_settlements(player, values, days)
         n = 1
-        for day in days:
-            player.play(day.frames(player.timeline.key, first_n=n))
-            n = player.last.n + 1 if player.last else n
+        with player.alone():
+            for day in days:
+                player.play(day.frames(player.timeline.key, first_n=n))
+                n = player.last.n + 1 if player.last else n
         return report.document(
             player,
             days=[day.day for day in days],

@@ -9,6 +9,7 @@ from allocations.selectors import effective_states
 from allocations.services import set_trading_state
 from execution import services
 from execution.engine.settle import settle_expired
+from execution.engine.snapshot import Snapshot
 from execution.headless.witness import compare
 from execution.models import Fill, Order, PerformanceMetric, Position, Settlement, StrategyExecution
 from execution.positions import Trade, project
@@ -132,8 +133,9 @@ def test_the_official_value_corrects_a_provisional_settlement_to_the_paisa(expir
         price=strike - 100, source="the exchange's file", now=expiry_desk.player.wall,
     )  # fmt: skip
 
-    settle_expired(expiry_desk.player._desk(expiry_desk.player.last))
-    settle_expired(expiry_desk.player._desk(expiry_desk.player.last))
+    desk = expiry_desk.player._desk(expiry_desk.player.last)
+    settle_expired(desk, Snapshot(desk.timeline, desk.day, desk.wall))
+    settle_expired(desk, Snapshot(desk.timeline, desk.day, desk.wall))
 
     position.refresh_from_db()
     assert position.settlements.count() == 2

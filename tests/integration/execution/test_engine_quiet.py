@@ -7,7 +7,7 @@ from allocations.models import StrategyBrokerAllocation
 from execution.engine import loop
 from tests.factories import make_account, make_allocation
 
-BEFORE_ENTRIES, WITH_POSITIONS = 9, 12
+BEFORE_ENTRIES, WITH_POSITIONS = 7, 8
 
 
 def queries_of_a_tick(desk) -> int:
@@ -40,6 +40,22 @@ def test_a_tick_over_open_positions_is_few_queries_and_more_pairs_add_none(desk)
     StrategyBrokerAllocation.objects.exclude(strategy__name="Iron Condor").update(lots=0)
 
     assert queries_of_a_tick(desk) == all_five <= WITH_POSITIONS
+
+
+def test_a_world_of_its_own_reads_nothing_more_until_something_is_written(desk):
+    desk.at(9, 20)
+    desk.at(9, 20, 5)
+    player = desk.player
+    with player.alone():
+        desk.at(9, 20, 10)
+        with CaptureQueriesContext(connection) as captured:
+            desk.at(9, 20, 15)
+        StrategyBrokerAllocation.objects.filter(strategy__name="Iron Condor").update(max_lots=9)
+        with CaptureQueriesContext(connection) as after_a_write:
+            desk.at(9, 20, 20)
+
+    assert len(captured) == 2  # the clock, and whose books are to be read
+    assert len(after_a_write) > 5
 
 
 def test_a_tick_after_a_closed_day_writes_nothing_more(desk):

@@ -9,7 +9,7 @@ import pytest
 from allocations.models import StrategyBrokerAllocation, TradingState
 from allocations.selectors import allocations_of
 from baskets.models import BasketGrant
-from execution.engine import schedule
+from execution.engine import snapshot
 from execution.models import Position, StrategyExecution
 from market.kernel.clock import IST
 from market.kernel.contracts import parse
@@ -319,8 +319,8 @@ def test_the_engine_enters_the_version_that_the_subscriber_runs_until_they_leave
 ):
     def entering(wall):
         desk = SimpleNamespace(wall=wall)
-        pairs = schedule.entering_pairs(timeline)
-        found = schedule.versions_to_enter(pairs, desk)
+        pairs = snapshot.entering_pairs(timeline)
+        found = snapshot.versions_to_enter(pairs, desk.wall)
         return {pair.strategy.name: found.get(pair.pk) for pair in pairs}
 
     version = {row["name"]: row["strategy_version"] for row in subscription.version.contents}

@@ -78,6 +78,7 @@ def test_a_stale_pid_of_somebody_else_is_left_alone(services, data_dir):
 
     assert psutil.pid_exists(stranger)
     assert all(service.answers() for service in services)
+    assert all(service.process() for service in services)
 
 
 def test_a_server_that_forgot_its_password_is_replaced(services, data_dir):
