@@ -6,13 +6,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from allocations.models import StrategyBrokerAllocation, TradingState
 from allocations.selectors import is_operator
+from users.admin import ReadOnlyAdmin
 
 
-class OperatorAdmin(ModelAdmin):
+class OperatorAdmin(ReadOnlyAdmin):
     """Read only, for operators."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -20,15 +20,6 @@ class OperatorAdmin(ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_operator(request.user)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(StrategyBrokerAllocation)

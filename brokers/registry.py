@@ -13,6 +13,7 @@ from brokers import selectors
 from brokers.adapters import plain
 from brokers.models import BrokerAccount
 from brokers.types import Adapter
+from brokers.vault import Unsealable
 from users.errors import Refused
 
 # Hosts where orders cost money; a subdomain of one is one.
@@ -32,6 +33,17 @@ class NoLiveWire(Refused):
         )
 
 
+class NoLogin(Refused):
+    """The account has no login that can be opened: none is kept, or it was sealed with another key."""
+
+    def __init__(self, account: BrokerAccount) -> None:
+        super().__init__(
+            "no_login",
+            f"{account.label} has no usable login.",
+            fix="Renew the account's login.",
+        )
+
+
 class WrongEndpoint(Refused):
     """A paper account would have been routed to a live broker."""
 
@@ -46,9 +58,11 @@ class WrongEndpoint(Refused):
 def adapter_for(account: BrokerAccount, *, transport: httpx.BaseTransport | None = None) -> Adapter:
     """The account's wire. `transport` replaces the socket, for headless runs and tests."""
     base_url = endpoint_of(account)
-    return plain.PlainWire(
-        _client(base_url, transport), token=selectors.secret_of(account, "token")
-    )
+    try:
+        token = selectors.secret_of(account, "token")
+    except (KeyError, Unsealable) as error:
+        raise NoLogin(account) from error
+    return plain.PlainWire(_client(base_url, transport), token=token)
 
 
 def endpoint_of(account: BrokerAccount) -> str:

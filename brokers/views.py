@@ -53,7 +53,7 @@ def archive_account(request: SignedInRequest, account_id: int) -> HttpResponse:
     try:
         services.archive_account(account=account, act=_act(request))
         messages.success(request, f"{account.label} is archived.")
-    except (Refused, registry.NoLiveWire) as error:
+    except Refused as error:
         messages.error(request, f"{error} {getattr(error, 'fix', '')}".strip())
     return redirect("page-accounts")
 
@@ -70,5 +70,5 @@ def _act(request: SignedInRequest) -> services.Act:
 def _row(account: BrokerAccount) -> Row:
     try:
         return Row(account, registry.adapter_for(account).funds())
-    except (ReadFailed, registry.NoLiveWire) as error:
+    except (ReadFailed, Refused) as error:
         return Row(account, None, str(error))

@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin
 
 from market import services
 from market.models import Contract, Quote, SettlementPrice, Timeline
+from users.admin import ReadOnlyAdmin
 from users.errors import Refused
 from users.requests import signed_in
 
@@ -99,19 +100,6 @@ class TimelineAdmin(ModelAdmin):
             source="admin",
         )
         self.message_user(request, f"{row.key} is active.", messages.SUCCESS)
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    """Rows that only the platform writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Contract)

@@ -18,6 +18,7 @@ from market.kernel.calendar import OutsideCoverage
 from market.kernel.clock import IST, at, ist_day
 from market.kernel.contracts import Contract as ContractSpec
 from market.kernel.frame import Frame
+from market.kernel.frame import Quote as FrameQuote
 from market.models import Contract, Quote, SettlementPrice, Timeline
 from users.errors import Refused
 from users.models import User
@@ -190,7 +191,7 @@ def save_snapshot(*, timeline: Timeline, frame: Frame, wall: datetime) -> int:
         rows,
         update_conflicts=True,
         unique_fields=["timeline", "symbol"],
-        update_fields=["bid", "ask", "ltp", "bid_quantity", "ask_quantity", "at", "expires_at"],
+        update_fields=[*FrameQuote._fields, "expires_at"],
     )
     Quote.objects.filter(expires_at__lte=wall).delete()
     return len(rows)

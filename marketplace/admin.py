@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from baskets.models import Basket
 from marketplace import selectors, services
 from marketplace.models import FeeEntry, FeeTerms, Invoice, Listing, RecommendedLimit, Subscription
+from users.admin import ReadOnlyAdmin
 from users.errors import Refused
 from users.requests import signed_in
 
@@ -131,7 +132,7 @@ class ListingAdmin(ModelAdmin):
                 self.message_user(request, f"{listing} is withdrawn.", messages.SUCCESS)
 
 
-class LedgerAdmin(ModelAdmin):
+class LedgerAdmin(ReadOnlyAdmin):
     """Read only; a curator reads what belongs to their own baskets."""
 
     basket_owner = ""
@@ -141,15 +142,6 @@ class LedgerAdmin(ModelAdmin):
         if selectors.sees_all(request.user):
             return rows
         return rows.filter(**{self.basket_owner: request.user})
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Subscription)

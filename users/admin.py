@@ -59,6 +59,8 @@ admin.site.login = login  # type: ignore[method-assign]  # the documented way to
 
 
 class ReadOnlyAdmin(ModelAdmin):
+    """Rows that are made elsewhere: the admin shows them and changes nothing."""
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from brokers.models import BrokerAccount
 from brokers.types import Adapter, ReadFailed
-from brokers.vault import Unsealable
 from execution.engine.desk import Desk
 from users.errors import Refused
 
@@ -14,8 +13,8 @@ class NoWire(ReadFailed):
 
 
 def open_wire(desk: Desk, account: BrokerAccount) -> Adapter:
-    """The account's adapter; NoWire when its token is missing or sealed otherwise, or it has no wire."""
+    """The account's adapter; NoWire when it has no usable login or no wire."""
     try:
         return desk.adapter_for(account)
-    except (Refused, Unsealable, KeyError) as error:
-        raise NoWire(f"{account.label} has no usable login: {error}. Log in again.") from error
+    except Refused as error:
+        raise NoWire(f"{error} {error.fix}") from error

@@ -12,7 +12,10 @@ Wire = dict[str, Any]
 
 
 class Quote(NamedTuple):
-    """Prices in rupees; bid or ask None when that side is empty; quantities in units; `at` market time."""
+    """Prices in rupees; bid or ask None when that side is empty; quantities in units; `at` market time.
+
+    Open interest and the day's volume are in units too, None where the source does not tell them.
+    """
 
     bid: Decimal | None
     ask: Decimal | None
@@ -20,6 +23,8 @@ class Quote(NamedTuple):
     bid_quantity: int
     ask_quantity: int
     at: datetime
+    oi: int | None = None
+    volume: int | None = None
 
     @property
     def mid(self) -> Decimal:
@@ -94,11 +99,13 @@ def _encode_quote(quote: Quote) -> list[str | int | None]:
         quote.bid_quantity,
         quote.ask_quantity,
         quote.at.isoformat(),
+        quote.oi,
+        quote.volume,
     ]
 
 
 def _decode_quote(row: list[Any]) -> Quote:
-    bid, ask, ltp, bid_quantity, ask_quantity, at = row
+    bid, ask, ltp, bid_quantity, ask_quantity, at, oi, volume = row
     return Quote(
         None if bid is None else Decimal(bid),
         None if ask is None else Decimal(ask),
@@ -106,4 +113,6 @@ def _decode_quote(row: list[Any]) -> Quote:
         bid_quantity,
         ask_quantity,
         datetime.fromisoformat(at),
+        oi,
+        volume,
     )

@@ -153,3 +153,17 @@ def test_a_silent_broker_is_a_503_that_may_be_tried_again(api, server):
 
 def test_somebody_who_is_not_signed_in_gets_nothing(client):
     assert client.get(URL).status_code in (401, 403)
+
+
+@pytest.mark.parametrize("sealed", [{}, {"token": "not what was sealed"}])
+def test_an_account_without_a_usable_login_says_so_everywhere(sealed, user, api, client):
+    account = BrokerAccount.objects.get(pk=post(api, NEW).json()["id"])
+    BrokerAccount.objects.filter(pk=account.pk).update(sealed_secrets=sealed)
+    client.force_login(user)
+
+    answer = api.get(f"{URL}/{account.pk}/funds")
+    page = client.get("/accounts-broker")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "no_login")
+    assert page.status_code == 200
+    assert "Zerodha paper has no usable login." in page.content.decode()

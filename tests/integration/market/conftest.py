@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -14,6 +15,8 @@ from market import feed, quotes, services
 from market.kernel.frame import decode
 from market.management.commands.run_market import Market
 
+# Announcements reach every database of one Valkey, so each test worker plays a timeline of its own.
+KEY = f"test-sim-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 WALL = datetime(2026, 8, 4, 4, 0, tzinfo=UTC)
 
 
@@ -30,7 +33,7 @@ def valkey():
 @pytest.fixture
 def timeline(db):
     row = services.create_timeline(
-        key="test-sim", source="simulated", first_day=date(2026, 8, 4), seed=7, speed=60
+        key=KEY, source="simulated", first_day=date(2026, 8, 4), seed=7, speed=60
     )
     return services.activate_timeline(timeline=row, now=WALL)
 

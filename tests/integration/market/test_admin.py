@@ -12,6 +12,7 @@ from market import services
 from market.kernel.contracts import parse
 from market.models import SettlementPrice, Timeline
 from tests.factories import UserFactory
+from tests.integration.market.conftest import KEY
 from users.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +74,7 @@ def test_only_the_speed_of_a_timeline_can_be_changed(desk, timeline):
 
     assert (saved.status_code, refused.status_code) == (302, 200)
     timeline.refresh_from_db()
-    assert (timeline.speed, timeline.key, timeline.frame) == (1, "test-sim", 0)
+    assert (timeline.speed, timeline.key, timeline.frame) == (1, KEY, 0)
 
 
 def test_a_settlement_value_is_entered_and_corrected_with_audit(desk, timeline):

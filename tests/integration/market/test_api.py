@@ -10,7 +10,7 @@ import pytest
 from market import feed, quotes
 from market.kernel.clock import at
 from market.sources.simulated import World
-from tests.integration.market.conftest import WALL
+from tests.integration.market.conftest import KEY, WALL
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 8, 4)
@@ -217,12 +217,12 @@ def test_a_read_key_may_calculate_a_payoff(key_api, frame):
 
 
 def test_the_clock_is_market_time_with_the_state_of_its_session_and_feed(api, frame, valkey):
-    feed.Pulse(valkey, lambda: WALL).say("playing", timeline="test-sim")
+    feed.Pulse(valkey, lambda: WALL).say("playing", timeline=KEY)
 
     body = api.get("/options/market/clock").json()
 
     assert body["market_now"] == NOW.isoformat()
-    assert (body["timeline"], body["source"], body["speed"]) == ("test-sim", "simulated", 60)
+    assert (body["timeline"], body["source"], body["speed"]) == (KEY, "simulated", 60)
     assert body["feed"]["state"] == "playing"
     assert body["feed"]["age_seconds"] > 0
     assert body["session"] == {

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from market import feed, quotes, selectors, services
 from market.kernel.clock import at
 from market.models import Quote, SettlementPrice, Timeline
-from tests.integration.market.conftest import WALL
+from tests.integration.market.conftest import KEY, WALL
 from tests.unit.market.sources.recordings import chain, write
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def test_frames_go_to_the_simulator_and_then_to_valkey(market, simulator, stop, 
         timedelta(seconds=30 * n) for n in range(3)
     ]
     assert quotes.latest(timeline.key) == simulator.frames[-1]
-    assert 0 < valkey.ttl("frame:test-sim") <= 300
+    assert 0 < valkey.ttl(f"frame:{KEY}") <= 300
     said = [watcher.get_message(timeout=1) for _ in range(4)]
     assert [m["data"] for m in said if m["type"] == "message"] == [b"1", b"2", b"3"]
     watcher.close()
@@ -127,7 +127,7 @@ def test_stopping_saves_the_snapshot_from_which_a_cold_valkey_is_warmed(
     (frame,) = simulator.frames
     assert Quote.objects.filter(timeline=timeline).count() == len(frame.quotes)
 
-    valkey.delete("frame:test-sim")
+    valkey.delete(f"frame:{KEY}")
     market._restore(Timeline.objects.get(pk=timeline.pk))
 
     restored = quotes.latest(timeline.key)
@@ -162,7 +162,7 @@ def test_a_day_goes_over_into_the_next_and_its_settlement_values_are_kept(
     assert row.price == simulator.frames[0].forwards["NIFTY", date(2026, 8, 4)]
     assert row.source == "the simulated day's own path"
     assert simulator.settled == [
-        {"timeline": "test-sim", "underlying": "NIFTY", "day": "2026-08-04", "price": str(row.price)}
+        {"timeline": KEY, "underlying": "NIFTY", "day": "2026-08-04", "price": str(row.price)}
     ]
 
 
@@ -220,7 +220,7 @@ def test_activating_another_timeline_switches_the_market(market, simulator, stop
     market.run()
 
     assert [(f.timeline, f.n) for f in simulator.frames] == [
-        ("test-sim", 1), ("test-sim", 2), ("test-other", 1),
+        (KEY, 1), (KEY, 2), ("test-other", 1),
     ]  # fmt: skip
     timeline.refresh_from_db()
     assert timeline.frame == 1  # the frame delivered during the switch does not count

@@ -93,6 +93,8 @@ class Quote(models.Model):
     ltp = models.DecimalField(max_digits=12, decimal_places=2)
     bid_quantity = models.PositiveIntegerField()
     ask_quantity = models.PositiveIntegerField()
+    oi = models.PositiveBigIntegerField(null=True)
+    volume = models.PositiveBigIntegerField(null=True)
     at = models.DateTimeField()
     expires_at = models.DateTimeField()
 
