@@ -10,7 +10,7 @@ from django.utils import timezone
 from brokers.registry import adapter_for
 from execution.engine.desk import Desk
 from execution.live import events
-from market import quotes
+from market import facts_in_force, quotes
 from market.models import Timeline
 from market.selectors import active_timeline
 
@@ -34,6 +34,7 @@ def desk_now() -> Desk | None:
     frame = quotes.latest(timeline.key)
     if frame is None:
         return None
+    facts_in_force.refresh()
     return Desk(
         timeline=timeline,
         frame=frame,

@@ -11,6 +11,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 
+from market import fact_admin as fact_admin  # registers its own pages
+from market import instrument_admin as instrument_admin  # registers its own pages
 from market import services
 from market.models import Contract, Quote, SettlementPrice, Timeline
 from users.admin import ReadOnlyAdmin

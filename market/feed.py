@@ -11,7 +11,10 @@ import httpx
 import orjson
 import redis
 import structlog
+from django.conf import settings
 
+from market import fact_selectors, facts_in_force
+from market.facts import tables
 from market.kernel.frame import Frame, encode
 from market.models import SettlementPrice
 
@@ -29,11 +32,14 @@ class NotAcknowledged(RuntimeError):
 
 
 def hand_over(client: httpx.Client, frame: Frame) -> None:
-    """POST the frame to the simulator and return when it has matched; NotAcknowledged otherwise."""
-    try:
-        response = client.post("/frames", content=orjson.dumps(encode(frame)))
-    except httpx.HTTPError as error:
-        raise NotAcknowledged(f"{type(error).__name__}: {error}") from error
+    """POST the frame to the simulator and return when it has matched; NotAcknowledged otherwise.
+
+    A simulator that keeps other dated facts (409) is given ours first.
+    """
+    response = _post_frame(client, frame)
+    if response.status_code == httpx.codes.CONFLICT:
+        hand_over_facts(client)
+        response = _post_frame(client, frame)
     if response.status_code != 200:
         raise NotAcknowledged(f"HTTP {response.status_code}: {response.text[:200]}")
     try:
@@ -42,6 +48,31 @@ def hand_over(client: httpx.Client, frame: Frame) -> None:
         raise NotAcknowledged(f"no acknowledgement in {response.text[:200]!r}") from error
     if n != frame.n:
         raise NotAcknowledged(f"acknowledged frame {n} instead of {frame.n}")
+
+
+def hand_over_facts(client: httpx.Client) -> None:
+    """Give the simulator the dated facts of this process, and the environment's own table."""
+    number = facts_in_force.refresh()
+    document = {
+        "revision": number,
+        "config": settings.PLATFORM.indian_market_config,
+        "tables": fact_selectors.fact_texts() if number else None,
+    }
+    try:
+        response = client.post("/admin/facts", content=orjson.dumps(document))
+    except httpx.HTTPError as error:
+        raise NotAcknowledged(f"{type(error).__name__}: {error}") from error
+    if response.status_code != 200:
+        raise NotAcknowledged(f"facts: HTTP {response.status_code}: {response.text[:200]}")
+    log.info("facts_handed_over", revision=number)
+
+
+def _post_frame(client: httpx.Client, frame: Frame) -> httpx.Response:
+    mine = {"facts": str(tables.in_force().revision)}
+    try:
+        return client.post("/frames", params=mine, content=orjson.dumps(encode(frame)))
+    except httpx.HTTPError as error:
+        raise NotAcknowledged(f"{type(error).__name__}: {error}") from error
 
 
 def settle(client: httpx.Client, row: SettlementPrice) -> None:

@@ -38,9 +38,7 @@ def saved_quotes(timeline: Timeline, *, wall: datetime) -> dict[str, QuoteValue]
     """The quotes of the saved snapshot that have not expired by the wall clock."""
     rows = Quote.objects.filter(timeline=timeline, expires_at__gt=wall)
     return {
-        row.symbol: QuoteValue(
-            row.bid, row.ask, row.ltp, row.bid_quantity, row.ask_quantity, row.at
-        )
+        row.symbol: QuoteValue(*(getattr(row, name) for name in QuoteValue._fields))
         for row in rows
     }
 

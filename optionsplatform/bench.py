@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from optionsplatform import bench_replay
+
 ROOT = Path(__file__).resolve().parent.parent
 READY = "Ctrl-C stops everything"
 PATIENCE = 600.0
@@ -26,10 +28,16 @@ def main(words: list[str]) -> int:
     headless = benches.add_parser("trade_day", help="a recorded day through the engine")
     headless.add_argument("files", nargs="+")
     headless.add_argument("--runs", type=int, default=3)
+    benches.add_parser("pricing", help="IV and Greeks: speed beside accuracy, peers in the same table")
     benches.add_parser("live", help="published frame to socket, 1 and 100 sockets")
+    bench_replay.add_arguments(benches.add_parser("replay", help="simulated days in a row; --year for a year"))
     options = parser.parse_args(words)
     if options.bench == "start":
         return _start()
+    if options.bench == "replay":
+        return bench_replay.run(options)
+    if options.bench == "pricing":
+        return _pricing()
     if options.bench == "trade_day":
         return _trade_day(options.files, options.runs)
     command = [sys.executable, "manage.py", "bench_live"]
@@ -54,6 +62,13 @@ def _trade_day(files: list[str], runs: int) -> int:
     _say(f"trade_day: median {statistics.median(seconds):.1f} s of {runs} runs "
          f"({', '.join(f'{s:.1f}' for s in seconds)}), identical output, {len(outputs.pop())} bytes")  # fmt: skip
     return 0
+
+
+def _pricing() -> int:
+    """In its own process on one thread, or the CPU time of a matrix product would count them all."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    command = [sys.executable, "-m", "optionsplatform.bench_pricing"]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | threads).returncode
 
 
 def _start() -> int:

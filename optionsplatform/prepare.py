@@ -17,6 +17,7 @@ def main(arguments: list[str]) -> None:
     from django.core.management import call_command
 
     _migrate()
+    call_command("import_facts")
     call_command("use_timeline", *timeline)
     if options.demo:
         _await_simulator()

@@ -101,6 +101,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "market.facts_in_force.FactsMiddleware",
 ]
 
 ROOT_URLCONF = "optionsplatform.urls"
@@ -224,7 +225,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["users.api.parsers.JsonBody"],
     "DEFAULT_SCHEMA_CLASS": "users.api.schema.ProblemSchema",
-    "EXCEPTION_HANDLER": "users.api.problems.handler",
+    "EXCEPTION_HANDLER": "market.api.problems.handler",
     "COERCE_DECIMAL_TO_STRING": True,
     "DEFAULT_THROTTLE_CLASSES": ["users.api.throttling.KeyThrottle"],
     "DEFAULT_THROTTLE_RATES": {"key": "600/min"},

@@ -194,7 +194,12 @@ def _resolved(found: Strategy, version: StrategyVersion) -> dict[str, Any]:
         "premium": _whole(summary.premium),
         "best": _whole(summary.max_profit),
         "worst": _whole(summary.max_loss),
+        "odds": _percent(summary.probability_of_profit),
     }
+
+
+def _percent(share: float | None) -> int | None:
+    return None if share is None else round(share * 100)
 
 
 def _whole(amount: float | None) -> Decimal | None:

@@ -12,6 +12,8 @@ import orjson
 from brokers.simulator.matching import Offer
 from brokers.simulator.wire import Refusal
 from market.kernel.clock import IST, ist_day
+from market.kernel.contracts import exchange_of
+from market.kernel.spot import spot_lives
 
 BID, ASK, LAST, BID_QUANTITY, ASK_QUANTITY = range(5)
 
@@ -62,7 +64,7 @@ class Market:
 
     def index(self, underlying: str) -> Decimal | None:
         """The spot, or once that is dead the nearest forward."""
-        if underlying in self.spots:
+        if underlying in self.spots and spot_lives(exchange_of(underlying), self.now):
             return Decimal(self.spots[underlying])
         nearest = min((key for key in self.forwards if key[0] == underlying), default=None)
         return None if nearest is None else Decimal(self.forwards[nearest])

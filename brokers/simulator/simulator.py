@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from brokers.simulator import admin, books
+from brokers.simulator import admin, books, dated
 from brokers.simulator import faults as injected
 from brokers.simulator import market as exchange_market
 from brokers.simulator.checks import form_of
@@ -85,7 +85,8 @@ class Simulator:
 
     def _operate(self, method: str, path: str, query: Query, body: bytes, wall: datetime) -> Answer:
         routes: dict[tuple[str, str], Callable[[], Any]] = {
-            ("POST", "/frames"): lambda: self._frame(body, microseconds(wall)),
+            ("POST", "/frames"): lambda: self._frame(body, microseconds(wall), query.get("facts")),
+            ("POST", "/admin/facts"): lambda: dated.take(document_of(body)),
             ("POST", "/admin/accounts"): lambda: self._committed(
                 lambda: admin.put_account(self.ledger, document_of(body))
             ),
@@ -150,8 +151,9 @@ class Simulator:
             change(Exchange(self.ledger, self._open_market()))
         return reply({"order_id": order_id})
 
-    def _frame(self, body: bytes, wall_us: int) -> dict[str, int]:
+    def _frame(self, body: bytes, wall_us: int, facts: str | None) -> dict[str, int]:
         """Arrivals meet the old frame, then the new one is matched; a repeated frame does nothing."""
+        dated.require(facts)
         after = exchange_market.read(body, self._market)
         last = self.ledger.row("SELECT n FROM frames WHERE timeline = ?", after.timeline)
         if last is not None and after.n <= last["n"]:

@@ -56,7 +56,7 @@ SCOPE = {
 LIMITS = {
     **PAIR, "asof": "2026-08-04T11:00:00+05:30",
     "lots": {"used": 2, "limit": 4}, "day_loss": {"used": "0.00", "limit": "25000.00"},
-    "margin": {"used": "154210.00", "limit": "400000.00"}, "open_positions": {"used": 4, "limit": 8},
+    "margin": {"used": "154210.00", "limit": "400000.00"}, "margin_share": "149655.20", "open_positions": {"used": 4, "limit": 8},
 }  # fmt: skip
 ACT = {
     "verb": "kill", "scope": "pair", "target": 3,
@@ -67,13 +67,14 @@ DENIAL = {"code": "LOTS_ABOVE_LIMIT", "why": "This entry would take the pair abo
 PLANNED = {
     "leg_number": 3, "wave": 1, "side": "BUY", "contract": "NIFTY-20260804-24800-CE", "quantity": 130,
     "slices": [130], "limit_price": "21.80", "mid": "21.35", "premium": "2775.50",
-    "charges": "27.11",
+    "charges": "27.11", "margin_after": "0.00",
 }  # fmt: skip
 PREVIEW = {
     "preview_id": "f3c1b6a0e4d94a64", "hash": "6f1f0c1b2d3e4f50", "expires_in": 300,
     "timeline": "demo", "asof": "2026-08-04T11:00:00+05:30", "basket_id": 1,
     "pairs": [{**PAIR, "lots": 2, "strategy_version": 2, "enters": True, "denial": None,
-               "margin": "154210.00", "charges": "108.44", "orders": [PLANNED]}],
+               "margin": "154210.00", "margin_peak": "154210.00", "charges": "108.44",
+               "orders": [PLANNED]}],
     "brokers": [{"broker_account_id": 1, "broker": "zerodha", "label": "Zerodha paper", "pairs": 1,
                  "orders": 4, "margin": "154210.00", "premium": "-9120.00",
                  "charges": "108.44", "available": "2500000.00", "enough": True}],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -51,6 +52,11 @@ class PairLimitBody(PairShape):
     lots = Counted()
     day_loss = Rupees(help_text="of the trading day, after charges; 0 in profit")
     margin = Rupees(help_text="of the pair standing alone")
+    margin_share = Money(
+        allow_null=True,
+        help_text="its part of the account's margin: stand-alone scaled to the portfolio's; "
+        "null while there are no prices",
+    )
     open_positions = Counted()
 
 
@@ -68,7 +74,8 @@ class Limits(APIView):
         pairs = pages.paginate_queryset(rows, request)
         held = _positions(user, timeline, pairs)
         frame = last_frame(timeline)
-        used = [_used(pair, held[pair.pk], frame) for pair in pairs]
+        shares = _shares(held, frame)
+        used = [_used(pair, held[pair.pk], frame, shares.get(pair.pk, ZERO)) for pair in pairs]
         return pages.get_paginated_response(PairLimitBody(used, many=True).data)
 
 
@@ -85,14 +92,29 @@ def _pairs(user: User, timeline: Timeline) -> QuerySet[StrategyBrokerAllocation]
 def _positions(
     user: User, timeline: Timeline, pairs: list[StrategyBrokerAllocation]
 ) -> dict[int, list[Position]]:
+    """Of every pair of these pairs' accounts: a share needs the whole account."""
     found: dict[int, list[Position]] = defaultdict(list)
-    for position in positions_of(user, timeline).filter(allocation__in=pairs):
+    accounts = {pair.broker_account_id for pair in pairs}
+    for position in positions_of(user, timeline).filter(allocation__broker_account__in=accounts):
         found[position.allocation_id].append(position)
     return found
 
 
+def _shares(
+    positions: Mapping[int, list[Position]], frame: Frame | None
+) -> dict[int, Decimal | None]:
+    held = {pk: [(p.contract.spec, p.quantity) for p in rows] for pk, rows in positions.items()}
+    if frame is None:
+        return dict.fromkeys(held)
+    accounts = {pk: rows[0].allocation.broker_account_id for pk, rows in positions.items() if rows}
+    return margins.shares({pk: held[pk] for pk in accounts}, accounts, frame)
+
+
 def _used(
-    pair: StrategyBrokerAllocation, positions: list[Position], frame: Frame | None
+    pair: StrategyBrokerAllocation,
+    positions: list[Position],
+    frame: Frame | None,
+    share: Decimal | None,
 ) -> dict[str, Any]:
     held = [position for position in positions if position.quantity]
     day = marks.day_pnl(positions, frame) if frame else None
@@ -102,6 +124,7 @@ def _used(
         "lots": {"used": _lots(pair, held), "limit": pair.max_lots},
         "day_loss": {"used": None if day is None else max(-day, ZERO), "limit": pair.max_day_loss},
         "margin": {"used": _margin(held, frame), "limit": pair.max_margin},
+        "margin_share": share,
         "open_positions": {"used": len(held), "limit": pair.max_open_positions},
     }
 

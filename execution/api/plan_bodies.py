@@ -26,6 +26,9 @@ class PlannedOrderBody(serializers.Serializer):
     mid = Price(decimal_places=4)
     premium = Money(help_text="rupees at the mid; negative is received")
     charges = Money(help_text="estimated at the touch")
+    margin_after = Money(
+        allow_null=True, help_text="blocked once this and the orders before it have filled, alone"
+    )
 
 
 class DenialBody(serializers.Serializer):
@@ -42,6 +45,7 @@ class PairPlanBody(PairShape):
     enters = serializers.BooleanField()
     denial = DenialBody(allow_null=True)
     margin = Money(allow_null=True, help_text="of this entry standing alone")
+    margin_peak = Money(allow_null=True, help_text="the most that is blocked on the way there")
     charges = Money()
     orders = PlannedOrderBody(many=True)
 
@@ -103,6 +107,7 @@ def pair_row(planned: PairPlan) -> dict[str, Any]:
         "enters": planned.enters,
         "denial": _denial(planned.stop),
         "margin": planned.margin,
+        "margin_peak": planned.margin_peak,
         "charges": planned.charges,
         "orders": planned.orders,
     }

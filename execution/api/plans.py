@@ -232,7 +232,7 @@ def _brokers(plans: Sequence[PairPlan], funds: FundsOnce) -> list[dict[str, Any]
 
 def _broker(plans: list[PairPlan], funds: FundsOnce) -> dict[str, Any]:
     account = plans[0].pair.broker_account
-    margin = sum((p.margin or ZERO for p in plans), ZERO)
+    margin = sum((p.margin_peak or ZERO for p in plans), ZERO)
     charges = sum((p.charges for p in plans), ZERO)
     premium = sum((p.premium for p in plans), ZERO)
     try:

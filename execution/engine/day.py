@@ -17,7 +17,7 @@ from execution.engine.desk import Desk
 from execution.models import Fill, Order, PerformanceMetric, Position, StrategyExecution
 from execution.states import OrderState
 from market.kernel import calendar
-from market.kernel.contracts import Contract
+from market.kernel.contracts import Contract, exchange_of
 from market.kernel.money import ZERO, rupees
 
 Status = StrategyExecution.Status
@@ -85,8 +85,19 @@ def _held_today(positions: list[Position], desk: Desk) -> bool:
 def carry(desk: Desk) -> None:
     """Open the next day's P&L of every position at today's closing marks."""
     rows = Position.objects.filter(timeline=desk.timeline).exclude(day__gt=desk.day)
-    for pk in list(rows.order_by("pk").values_list("pk", flat=True)):
+    _carry_flat(rows.filter(quantity=0), desk)
+    for pk in list(rows.exclude(quantity=0).order_by("pk").values_list("pk", flat=True)):
         _carry(pk, desk)
+
+
+def _carry_flat(rows: QuerySet[Position], desk: Desk) -> None:
+    """What is flat is worth what it realised: one statement for all, however many a year leaves."""
+    for underlying in set(rows.values_list("contract__underlying", flat=True)):
+        rows.filter(contract__underlying=underlying).update(
+            day=calendar.next_trading_day(exchange_of(underlying), desk.day),
+            day_opening_pnl=F("realised"),
+            day_charges_before=F("charges"),
+        )
 
 
 @transaction.atomic

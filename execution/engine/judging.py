@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 from django.conf import settings
 
@@ -124,7 +125,7 @@ def _within_limits(
     wanted = [(leg.contract, _signed(leg, execution.lots)) for leg in legs]
     try:
         margin = margins.requirement([*holdings, *wanted], desk.frame)
-        needed = _needed(execution, legs, desk)
+        needed = funds_needed(execution, legs, desk)
     except margins.NoMargin as error:
         return Stop(Status.DENIED, "NO_QUOTE", str(error), may_clear=True)
     refusal = denial(
@@ -164,20 +165,21 @@ def _funded(pair: StrategyBrokerAllocation, needed: Decimal, desk: Desk) -> Stop
     )
 
 
-def _needed(execution: StrategyExecution, legs: list[ResolvedLeg], desk: Desk) -> Decimal:
-    """The most that any prefix of the entry takes from free funds: premium paid plus margin added."""
+def funds_needed(execution: StrategyExecution, legs: list[ResolvedLeg], desk: Desk) -> Decimal:
+    """The most that the entry takes from free funds after any of its orders: premium and margin."""
     account = execution.allocation.broker_account_id
     rows = Position.objects.filter(
         timeline=desk.timeline, allocation__broker_account_id=account
     ).exclude(quantity=0)
     before = [(p.contract.spec, p.quantity) for p in rows.select_related("contract")]
     base = margins.requirement(before, desk.frame)
-    first, second = waves(legs)
-    worst, taken, paid = ZERO, list(before), ZERO
-    for wave in (first, second):
-        taken += [(leg.contract, _signed(leg, execution.lots)) for leg in wave]
-        paid += sum((_premium(leg, execution.lots) for leg in wave), ZERO)
-        worst = max(worst, margins.requirement(taken, desk.frame) - base + paid)
+    sequence = [leg for wave in waves(legs) for leg in wave]
+    orders = [(leg.contract, _signed(leg, execution.lots)) for leg in sequence]
+    blocked = margins.after_each(before, orders, desk.frame)
+    paid = accumulate(_premium(leg, execution.lots) for leg in sequence)
+    steps = zip(blocked, paid, strict=True)
+    worst = max((margin - base + premium for margin, premium in steps), default=ZERO)
+    worst = max(worst, ZERO)
     if not execution.strategy_version.cash_secured:
         return worst
     return max(worst, sum((_reserve(leg, execution.lots) for leg in legs), ZERO))

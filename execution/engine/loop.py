@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from execution.engine import day, dispatch, entry, leave, roll, schedule, settle, wire
+from execution.engine import day, dispatch, entry, leave, missed_close, roll, schedule, settle, wire
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
@@ -38,6 +38,7 @@ def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
     Who knows that nothing was written since its last tick may hand its snapshot on.
     """
     seen = seen or Snapshot(desk.timeline, desk.day, desk.wall)
+    missed_close.close_missed(desk, seen)
     schedule.open_due(desk, seen)
     settle.settle_expired(desk, seen)
     if day.is_over(desk) and not day.is_closed(desk):

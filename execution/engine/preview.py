@@ -48,6 +48,7 @@ class PlannedOrder:
     mid: Decimal
     premium: Decimal
     charges: Decimal
+    margin_after: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,6 @@ class PairPlan:
     pair: StrategyBrokerAllocation
     version: StrategyVersion | None
     orders: tuple[PlannedOrder, ...] = ()
-    margin: Decimal | None = None
     stop: Stop | None = None
 
     @property
@@ -71,6 +71,17 @@ class PairPlan:
     @property
     def premium(self) -> Decimal:
         return sum((order.premium for order in self.orders), ZERO)
+
+    @property
+    def margin(self) -> Decimal | None:
+        """Of the whole entry standing alone; None where the frame cannot say."""
+        return self.orders[-1].margin_after if self.orders else None
+
+    @property
+    def margin_peak(self) -> Decimal | None:
+        """The most that is blocked after any of its orders."""
+        known = [order.margin_after for order in self.orders if order.margin_after is not None]
+        return max(known, default=None)
 
 
 def plan(pairs: Sequence[StrategyBrokerAllocation], desk: Desk) -> list[PairPlan]:
@@ -156,10 +167,7 @@ def _plan(
     except Unresolvable as error:
         stop = stop or Stop(Status.DENIED, error.code, error.message)
         return PairPlan(pair=pair, version=version, stop=stop)
-    return PairPlan(
-        pair=pair, version=version, stop=stop, orders=_orders(pair, legs, desk),
-        margin=_margin(pair, legs, desk),
-    )  # fmt: skip
+    return PairPlan(pair=pair, version=version, stop=stop, orders=_orders(pair, legs, desk))
 
 
 def _cannot(
@@ -196,10 +204,16 @@ def _orders(
 ) -> tuple[PlannedOrder, ...]:
     first, second = waves(legs)
     numbered = [(1, leg) for leg in first] + [(2, leg) for leg in second]
-    return tuple(_order(pair, leg, wave, desk) for wave, leg in numbered)
+    blocked = _margins(pair, [*first, *second], desk)
+    return tuple(
+        _order(pair, leg, wave, desk, margin)
+        for (wave, leg), margin in zip(numbered, blocked, strict=True)
+    )
 
 
-def _order(pair: StrategyBrokerAllocation, leg: ResolvedLeg, wave: int, desk: Desk) -> PlannedOrder:
+def _order(
+    pair: StrategyBrokerAllocation, leg: ResolvedLeg, wave: int, desk: Desk, margin: Decimal | None
+) -> PlannedOrder:
     quote = desk.frame.quotes[leg.contract.symbol]
     slices = contracts.slices(leg.contract, pair.lots * leg.ratio, desk.day)
     return PlannedOrder(
@@ -216,6 +230,7 @@ def _order(pair: StrategyBrokerAllocation, leg: ResolvedLeg, wave: int, desk: De
         mid=quote.mid,
         premium=_premium(leg, sum(slices), quote),
         charges=_charges(pair, leg, slices, quote, desk),
+        margin_after=margin,
     )  # fmt: skip
 
 
@@ -238,14 +253,15 @@ def _charges(
     )  # fmt: skip
 
 
-def _margin(
+def _margins(
     pair: StrategyBrokerAllocation, legs: list[ResolvedLeg], desk: Desk
-) -> Decimal | None:
+) -> list[Decimal | None]:
+    """What is blocked after each leg, the pair standing alone."""
     units = [
         (leg.contract, leg.quantity_per_lot * pair.lots * (1 if leg.side == "BUY" else -1))
         for leg in legs
     ]
     try:
-        return rupees(margins.requirement(units, desk.frame))
+        return [rupees(margin) for margin in margins.after_each([], units, desk.frame)]
     except margins.NoMargin:
-        return None
+        return [None] * len(legs)

@@ -16,7 +16,7 @@ from execution.engine.apply import project_position
 from execution.engine.desk import Desk
 from execution.engine.snapshot import Snapshot, provisional
 from execution.models import PerformanceMetric, Position, Settlement
-from market.kernel import calendar, charges
+from market.kernel import calendar, charges, settlement
 from market.kernel.clock import ist_day
 from market.kernel.contracts import Contract
 from market.kernel.money import ZERO, rupees
@@ -51,11 +51,11 @@ def settle_expired(desk: Desk, seen: Snapshot) -> None:
             _tell_missing(position, desk)
         else:
             settle(position.pk, value, desk)
-    for settlement in corrigible:
-        contract = settlement.position.contract
+    for early in corrigible:
+        contract = early.position.contract
         row = official.get((contract.underlying, contract.expiry))
         if row is not None:
-            settle(settlement.position_id, Value(row.price, provisional=False, source=row.source), desk)
+            settle(early.position_id, Value(row.price, provisional=False, source=row.source), desk)
 
 
 @transaction.atomic
@@ -77,7 +77,7 @@ def settle(position_id: int, value: Value, desk: Desk) -> Position:
     cost = position.cost
     if earlier is not None:
         cost = earlier.quantity * earlier.price - earlier.amount
-    settlement = Settlement.objects.create(
+    written = Settlement.objects.create(
         position=position,
         trading_day=contract.expiry,
         quantity=quantity,
@@ -90,7 +90,7 @@ def settle(position_id: int, value: Value, desk: Desk) -> Position:
         at=desk.now,
     )
     if earlier is not None:
-        _restate(position, earlier, settlement, desk)
+        _restate(position, earlier, written, desk)
     return project_position(position, desk)
 
 
@@ -136,7 +136,9 @@ def _value(contract: Contract, official: Official, desk: Desk) -> Value | None:
     forward = desk.frame.forwards.get((contract.underlying, contract.expiry))
     if forward is None or ist_day(desk.frame.now) != contract.expiry:
         return None
-    return Value(rupees(forward), provisional=True, source="parity of the expiring series at the last frame")
+    basis = settlement.rule(contract.exchange, contract.expiry).basis
+    source = f"parity of the expiring series at the last frame; the {basis} is not known yet"
+    return Value(rupees(forward), provisional=True, source=source)
 
 
 def _tell_missing(position: Position, desk: Desk) -> None:
@@ -147,7 +149,7 @@ def _tell_missing(position: Position, desk: Desk) -> None:
         kind="settlement_missing",
         severity=tell.Severity.WARNING,
         title=f"{contract.underlying} {contract.expiry:%d %b} has no settlement value",
-        body="The expired position cannot be settled until an operator enters the official value "
-        "(admin: Settlement prices).",
+        body="The expired position cannot be settled until an operator enters the official value, the "
+        f"{settlement.rule(contract.spec.exchange, contract.expiry).basis} (admin: Settlement prices).",
         dedupe_key=f"settlement:{contract.underlying}:{contract.expiry}",
     )

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
 from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Effective
@@ -67,6 +67,13 @@ class Snapshot:
         for position in self._positions():
             held[position.allocation_id].append(position)
         return dict(held)
+
+    @cached_property
+    def unclosed(self) -> date | None:
+        """The earliest day before this one that was not closed."""
+        rows = Position.objects.filter(timeline=self.timeline, day__lt=self.day)
+        found: date | None = rows.aggregate(first=Min("day"))["first"]
+        return found
 
     @cached_property
     def leaving(self) -> set[int]:

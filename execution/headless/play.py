@@ -60,6 +60,11 @@ class Player:
     def transport(self) -> Transport:
         return Transport(self.simulator, lambda: self.wall)
 
+    @property
+    def next_n(self) -> int:
+        """The number of the next frame."""
+        return 1 if self.last is None else self.last.n + 1
+
     def play(self, frames: Iterable[Frame]) -> None:
         """Play one day's frames in order, then its close."""
         for frame in frames:
@@ -72,7 +77,8 @@ class Player:
         self.last = frame
         self._operator("POST", "/frames", encode(frame))
         Timeline.objects.filter(pk=self.timeline.pk).update(market_now=frame.now, frame=frame.n)
-        self._drain(self._syncs(), frame)
+        if self._may_have_news(frame):
+            self._drain(self._syncs(), frame)
         self._drain(loop.tick(self._desk(frame), self._known(frame)), frame)
 
     @contextmanager
@@ -92,6 +98,11 @@ class Player:
         if self._seen is None or self._seen.day != day:
             self._seen = Snapshot(self.timeline, day, self.wall)
         return self._seen
+
+    def _may_have_news(self, frame: Frame) -> bool:
+        """Whether an order of ours may have moved at the broker; the snapshot knows without asking."""
+        known = self._known(frame)
+        return known is None or bool(known.open_orders)
 
     def _forget_at_writes(self, execute: Any, sql: str, *rest: Any) -> Any:
         writes = sql.startswith(("INSERT", "UPDATE", "DELETE")) and not sql.startswith(CLOCK)

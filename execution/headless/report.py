@@ -26,7 +26,6 @@ from execution.models import (
 )
 from market.kernel.clock import IST
 from market.kernel.money import ZERO, rupees
-from market.sources.quality import Quality
 
 Document = dict[str, Any]
 PAIR = "allocation__strategy__basket", "allocation__broker_account"
@@ -43,6 +42,7 @@ def document(player: Player, *, days: list[date], inputs: Document, data: list[D
         "data": data,
         "provisional": Settlement.objects.filter(position__timeline=timeline, provisional=True).exists(),
         "pairs": pairs,
+        "daily": [_day(row) for rows in metrics.values() for row in rows],
         "strategies": _sums(pairs, "strategy"),
         "baskets": _sums(pairs, "basket"),
         "brokers": _sums(pairs, "broker"),
@@ -55,24 +55,6 @@ def document(player: Player, *, days: list[date], inputs: Document, data: list[D
     }
 
 
-def quality(day: date, found: Quality) -> Document:
-    """A recorded day's account of itself."""
-    return {
-        "day": day.isoformat(),
-        "rows": found.rows,
-        "kept": found.kept,
-        "stale_skipped": found.stale,
-        "flagged": dict(found.flagged),
-        "broken": [{"file": b.file, "line": b.line, "reason": b.reason} for b in found.broken],
-        "duplicates": found.duplicates,
-        "gaps": [[a.astimezone(IST).isoformat(), b.astimezone(IST).isoformat()] for a, b in found.gaps],
-        "cadence_seconds": found.cadence,
-        "spot": found.spot_source,
-        "bid_ask": found.spread_model,
-        "forward": found.forward_source,
-    }
-
-
 def _all_pairs() -> list[StrategyBrokerAllocation]:
     """Every pair of the story, those that never traded too."""
     rows = StrategyBrokerAllocation.objects.select_related("strategy__basket", "broker_account")
@@ -80,11 +62,22 @@ def _all_pairs() -> list[StrategyBrokerAllocation]:
 
 
 def _by_pair(timeline: int) -> dict[int, list[PerformanceMetric]]:
-    rows = PerformanceMetric.objects.filter(timeline_id=timeline)
+    rows = PerformanceMetric.objects.filter(timeline_id=timeline).select_related(*PAIR)
     grouped: dict[int, list[PerformanceMetric]] = {}
     for row in rows.order_by("allocation_id", "trading_day"):
         grouped.setdefault(row.allocation_id, []).append(row)
     return grouped
+
+
+def _day(row: PerformanceMetric) -> Document:
+    return {
+        **_name(row.allocation),
+        "day": row.trading_day.isoformat(),
+        "charges": str(row.charges),
+        "net": str(row.net),
+        "peak_margin": str(row.peak_margin),
+        "provisional": row.provisional,
+    }
 
 
 def _pair(
@@ -96,6 +89,7 @@ def _pair(
     return {
         **_name(pair),
         "lots_allocated": pair.lots,
+        "capital": str(pair.max_margin),
         "lots_filled": _lots_filled(filled),
         "orders": sum(m.orders for m in metrics),
         "fills": sum(m.fills for m in metrics),

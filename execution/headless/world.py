@@ -33,18 +33,22 @@ def throwaway_database(name: str) -> Iterator[None]:
     made = {"NAME": name, "MIGRATE": False}  # straight from the models: seconds faster
     connection.settings_dict["TEST"] = {**connection.settings_dict.get("TEST", {}), **made}
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO off")  # nothing here outlives the run
     try:
         yield
     finally:
         connection.creation.destroy_test_db(previous, verbosity=0)
 
 
-def open_world(story: dict[str, Any], *, first_day: date, files: Sequence[str] = ()) -> Player:
+def open_world(
+    story: dict[str, Any], *, first_day: date, files: Sequence[str] = (), seed: int = 0
+) -> Player:
     """The timeline, the story's rows and logins, ready for the first frame; simulated without files."""
     wall = at(first_day, BEFORE_OPEN)
     source = Timeline.Source.RECORDED if files else Timeline.Source.SIMULATED
     timeline = create_timeline(
-        key="headless", source=source, first_day=first_day, files=files, nonce=NONCE
+        key="headless", source=source, first_day=first_day, files=files, seed=seed, nonce=NONCE
     )
     activate_timeline(timeline=timeline, now=wall)
     simulator = Simulator(Ledger(":memory:"), token=settings.SIMULATOR_TOKEN)

@@ -20,14 +20,16 @@ from execution.live.hub import Hub, Member
 from execution.live.logins import Login
 from execution.live.outbox import Outbox
 from execution.live.protocol import (
+    MOST_CHAINS,
     MOST_CHANNELS,
-    SHARED_CHANNELS,
     BadMessage,
     NoSuchChannel,
     Request,
     Wanted,
     basket_of,
+    is_chain,
     is_event,
+    is_shared,
     parse,
 )
 from execution.live.rows import EVERYBODY
@@ -130,12 +132,23 @@ class LiveFeed(AsyncWebsocketConsumer):
             return outbox.resync(wanted.name, epoch=wanted.epoch, seq=wanted.seq)
         if wanted.name not in outbox.subscriptions and len(outbox.subscriptions) >= MOST_CHANNELS:
             raise BadMessage(f"a socket may have at most {MOST_CHANNELS} channels.")
+        if is_chain(wanted.name):
+            return await self._chain(outbox, wanted)
         basket = basket_of(wanted.name)
         if basket is not None:
             sees = database_sync_to_async(logins.may_see_basket)
             if not await sees(int(self.member.owner), basket):  # type: ignore[union-attr]  # set when the socket was accepted
                 raise NoSuchChannel(wanted.name)
         return outbox.subscribe(wanted)
+
+    async def _chain(self, outbox: Outbox, wanted: Wanted) -> None:
+        others = [name for name in outbox.subscriptions if is_chain(name) and name != wanted.name]
+        if len(others) >= MOST_CHAINS:
+            raise BadMessage(f"a socket may watch at most {MOST_CHAINS} chains; unsub one first.")
+        if not await self.hub.may_be_quoted(wanted.name):
+            raise NoSuchChannel(wanted.name)
+        outbox.subscribe(wanted)
+        await self.hub.watch([wanted.name])
 
     def _error(self, number: int | None, code: str, detail: str) -> None:
         document: dict[str, Any] = {"t": "error", "id": number, "code": code, "detail": detail}
@@ -193,7 +206,7 @@ class LiveFeed(AsyncWebsocketConsumer):
     async def _caught_up_one(self, member: Member, channel: str) -> list[str]:
         if is_event(channel):
             return member.outbox.replay(channel, *await self.hub.events(member.owner, channel))
-        owner = EVERYBODY if channel in SHARED_CHANNELS else member.owner
+        owner = EVERYBODY if is_shared(channel) else member.owner
         snapshot = member.outbox.snapshot(channel, *await self.hub.snapshot(owner, channel))
         return [] if snapshot is None else [snapshot]
 

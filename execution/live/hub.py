@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,12 +18,13 @@ from django.db import DatabaseError
 from django.utils import timezone
 from redis import RedisError
 
-from execution.live import logins
+from execution.live import chains, logins
 from execution.live.events import EPOCH_KEY as EVENT_EPOCH
 from execution.live.events import announcements, log_key, sequence_key
 from execution.live.feed import EPOCH_KEY, META, state_key
 from execution.live.logins import Login
 from execution.live.outbox import Outbox, Overflow
+from execution.live.protocol import is_chain
 from execution.live.rows import EVERYBODY
 
 log = structlog.get_logger(__name__)
@@ -101,6 +103,23 @@ class Hub:
         kept = [fields[b"e"].decode() for _, fields in entries]
         return (epoch or b"").decode(), int(seq or 0), [(orjson.loads(e)["seq"], e) for e in kept]
 
+    async def may_be_quoted(self, channel: str) -> bool:
+        """False when run_live tells the market's expiries and this chain's is not among them."""
+        series = chains.series_of(channel)
+        assert series is not None  # the protocol checked it
+        try:
+            _, _, rows = await self.snapshot(EVERYBODY, "market")
+        except (RedisError, OSError):
+            return True  # not known: its snapshot is tried until it can be had
+        return not rows or series[1].isoformat() in rows.get(series[0], {}).get("expiries", ())
+
+    async def watch(self, channels: Iterable[str]) -> None:
+        """Have run_live value these chains; what fails here is said again at the next heartbeat."""
+        try:
+            await chains.watch(self.client, channels)
+        except (RedisError, OSError) as error:
+            log.warning("live_chains_not_watched", error=str(error))
+
     def dispatch(self, channel: str, data: bytes) -> None:
         """Hand an announcement to the sockets that it concerns."""
         owner = channel.rpartition(":")[2]
@@ -120,6 +139,10 @@ class Hub:
             return member.outbox.offer(message, raw)
         except Overflow:
             return member.close(4429)
+
+    def _chains(self) -> set[str]:
+        subscribed = (member.outbox.subscriptions for member in self._everybody())
+        return {name for names in subscribed for name in names if is_chain(name)}
 
     def _everybody(self) -> list[Member]:
         return [member for group in self.members.values() for member in group]
@@ -165,6 +188,7 @@ class Hub:
             await asyncio.sleep(self.heartbeat)
             valid = await self._valid_logins()
             state = await self._feed_state()
+            await self.watch(self._chains())
             for member in self._everybody():
                 if valid is not None and member.login not in valid:
                     member.close(4401)

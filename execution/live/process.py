@@ -13,9 +13,10 @@ from django.db import InterfaceError, OperationalError, connections
 
 from execution.live import books, rows
 from execution.live.account_margins import AccountMargins
+from execution.live.chains import Board, new_watchers
 from execution.live.feed import Conflation, Outlet
 from execution.live.valuation import Book, build, revalue, totals
-from market import quotes
+from market import facts_in_force, quotes
 from market.kernel.clock import IST, ist_day
 from market.kernel.frame import Frame, Quote
 from market.selectors import active_timeline
@@ -49,10 +50,12 @@ class LiveProcess:
     due: dict[str, float] = field(default_factory=dict)
     heard_at: float = 0.0
     outlet: Outlet = field(init=False)
+    chains: Board = field(init=False)
     pubsub: redis.client.PubSub = field(init=False)
 
     def __post_init__(self) -> None:
         self.outlet = Outlet(self.client)
+        self.chains = Board(self.client, self.outlet, self.clock)
         self.pubsub = self.client.pubsub(ignore_subscribe_messages=True)
 
     def start(self) -> None:
@@ -60,8 +63,11 @@ class LiveProcess:
         self.timeline = active_timeline().key
         self.pubsub.close()
         self.pubsub = self.client.pubsub(ignore_subscribe_messages=True)
-        self.pubsub.subscribe(quotes.channel(self.timeline), f"book:{self.timeline}")
+        self.pubsub.subscribe(
+            quotes.channel(self.timeline), f"book:{self.timeline}", new_watchers()
+        )
         self.conflation.forget()
+        self.chains.forget()
         self.outlet.begin()
         self.last.clear()
         self.due.clear()
@@ -71,12 +77,13 @@ class LiveProcess:
         self._refresh_margins(MARGIN_SECONDS_AT_START)
         self._value()
         self._tell()
+        self.chains.step(self.frame, fresh=True, announced=True)
         log.info("live_started", timeline=self.timeline, positions=len(self.book.lines))
 
     def step(self, wait: float = LONGEST_WAIT) -> None:
         """Take what was announced (the newest frame only), revalue, tell."""
-        turn = self.conflation.wait(self.clock())
-        heard = self._heard(min(wait, LONGEST_WAIT if turn is None else turn))
+        turns = (LONGEST_WAIT, self.conflation.wait(self.clock()), self.chains.wait())
+        heard = self._heard(min(wait, *(turn for turn in turns if turn is not None)))
         look = self._is_due("reload", RELOAD_SECONDS) or f"book:{self.timeline}" in heard
         fresh = quotes.channel(self.timeline) in heard
         if fresh:
@@ -87,6 +94,7 @@ class LiveProcess:
         if look or fresh or was_silent != self.silent:
             self._value()
         self._tell()
+        self.chains.step(self.frame, fresh=fresh, announced=new_watchers() in heard)
         if look or fresh:  # after the frame was told, for the next one
             self._refresh_margins(MARGIN_SECONDS_A_FRAME)
         return None
@@ -134,6 +142,7 @@ class LiveProcess:
         return False
 
     def _reload(self) -> None:
+        facts_in_force.refresh()
         self.book = books.load(self.timeline, day=ist_day(self._now()))
         self.due["reload"] = self.clock() + RELOAD_SECONDS
 
@@ -162,7 +171,7 @@ class LiveProcess:
         if deltas := self.conflation.due(self.clock()):
             self.outlet.publish(deltas)
         if self._is_due("keep", KEEP_SECONDS):
-            self.outlet.keep(list(self.conflation.told))
+            self.outlet.keep([*self.conflation.told, *self.chains.conflation.told])
 
     def _system(self) -> dict[str, rows.Row]:
         """How old the feed is, by wall time, and which processes give signs of life."""

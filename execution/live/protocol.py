@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 import orjson
 
+from execution.live import chains
 from execution.live.events import EVENT_CHANNELS
 
 BASKET = re.compile(r"positions:([1-9][0-9]{0,17})")
 STATE_CHANNELS = ("positions", "summary", "market", "system")
 SHARED_CHANNELS = ("market", "system")
+MOST_CHAINS = 4
 LARGEST_MESSAGE = 8192
 MOST_CHANNELS = 64
 FASTEST_HZ = 10.0
@@ -47,9 +49,19 @@ def is_event(channel: str) -> bool:
     return channel in EVENT_CHANNELS
 
 
+def is_chain(channel: str) -> bool:
+    """`chain:<underlying>:<expiry>`, whether or not the market quotes it."""
+    return chains.series_of(channel) is not None
+
+
+def is_shared(channel: str) -> bool:
+    """Whether everybody is told the same there."""
+    return channel in SHARED_CHANNELS or is_chain(channel)
+
+
 def basket_of(channel: str) -> int | None:
     """The basket of `positions:<id>`, None for every other channel that exists."""
-    if channel in STATE_CHANNELS or is_event(channel):
+    if channel in STATE_CHANNELS or is_event(channel) or is_chain(channel):
         return None
     match = BASKET.fullmatch(channel)
     if match is None:

@@ -72,15 +72,18 @@ def market(frame: Frame) -> Channels:
     now = {"at": _time(frame.now), "timeline": frame.timeline, "notes": list(frame.notes)}
     rows: dict[str, Row] = {"now": now, "market": {"now": now["at"]}}
     nearest: dict[str, Any] = {}
+    expiries: dict[str, list[str]] = defaultdict(list)
     for underlying, expiry in sorted(frame.forwards):
         nearest.setdefault(underlying, expiry)
+        expiries[underlying].append(expiry.isoformat())
     for underlying in sorted(nearest.keys() | frame.spots.keys()):
         near = nearest.get(underlying)
-        spot = frame.spots.get(underlying)
+        spot = frame.spot(underlying)
         rows[underlying] = {
             "spot": None if spot is None else str(spot),
             "forward": None if near is None else f"{frame.forwards[underlying, near]:.2f}",
             "expiry": None if near is None else near.isoformat(),
+            "expiries": expiries[underlying],
             **session(underlying, frame.now),
         }
     return {(EVERYBODY, "market"): rows}

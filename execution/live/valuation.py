@@ -18,6 +18,7 @@ import numpy as np
 
 from market.kernel import calendar, pricing
 from market.kernel.contracts import Contract
+from market.kernel.daycount import SECONDS_A_YEAR
 from market.kernel.frame import Frame, Quote
 from market.kernel.implied import Flag
 
@@ -222,7 +223,7 @@ def _per_contract(
     """Vol, its flag and the Greeks of one unit of every contract."""
     forward = np.array([float(frame.forwards.get(key, np.nan)) for key in book.series_keys])[book.series]
     now = frame.now.timestamp()
-    t = np.maximum((book.expires[book.series] - now) / pricing.SECONDS_A_YEAR, 0.0)
+    t = np.maximum((book.expires[book.series] - now) / SECONDS_A_YEAR, 0.0)
     df = np.exp(-pricing.RATE * t)
     mid, call = _out_of_the_money(book, frame, forward, own_mid)
     vol, flag = pricing.implied_vol(mid, forward, book.strike, t, df, call)

@@ -64,6 +64,7 @@ class PairRow:
     max_day_loss: Decimal
     max_margin: Decimal
     margin: Decimal | None
+    share: Decimal | None
 
     @property
     def key(self) -> str:
@@ -139,7 +140,7 @@ def basket(request: SignedInRequest, basket_id: int) -> HttpResponse:
         "held": _basket_states(user).get(found.pk, Effective()),
         "key": f"summary:{key}",
         "row": book.row(key),
-        "margin": _sum(pair.margin for row in rows for pair in row.pairs),
+        "margin": _sum(pair.share for row in rows for pair in row.pairs),
         "strategies": rows,
         "next": first(n for n in upcoming.values() if n.basket == found.pk),
         "now": timeline.market_now if timeline else None,
@@ -189,7 +190,7 @@ def _basket_row(
         strategies=basket.strategy_count,
         lots=sum(pair.lots for pair in pairs),
         row=book.row(f"basket:{basket.pk}"),
-        margin=_sum(book.margins.get(pair.pk) for pair in pairs),
+        margin=_sum(book.shares.get(pair.pk) for pair in pairs),
     )
 
 
@@ -213,6 +214,7 @@ def _strategy_row(
             max_day_loss=pair.max_day_loss,
             max_margin=pair.max_margin,
             margin=book.margins.get(pair.pk),
+            share=book.shares.get(pair.pk),
         )
         for pair in mine
     ]
@@ -221,7 +223,7 @@ def _strategy_row(
 
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal:
-    """Stand-alone margins of the pairs together; an unknown one counts as nothing."""
+    """The pairs' shares of their accounts' margins together; an unknown one counts as nothing."""
     return sum((amount for amount in amounts if amount is not None), Decimal(0))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Effective
-from execution.engine.margins import NoMargin, requirement
+from execution.engine.margins import NoMargin, Sheet, shares
 from execution.live import books, rows
 from execution.live.rows import Row
 from execution.live.valuation import Book, Line, revalue, totals
@@ -23,6 +24,7 @@ from strategies.templatetags.strategy import contract_name
 from users.models import User
 
 EMPTY_ROW: Row = {}
+Holdings = list[tuple[Contract, int]]
 
 
 @dataclass(slots=True)
@@ -65,13 +67,15 @@ class Group:
 
 @dataclass(slots=True)
 class DeskBook:
-    """The tree, the summary rows by feed key (all, basket:1, pair:3, ...), and each pair's margin."""
+    """The tree, the summary rows by feed key (all, basket:1, pair:3, ...), and each pair's margin:
+    standing alone, and its share of its account's."""
 
     baskets: list[Group]
     summary: Mapping[str, Row]
     asof: datetime | None
     why_no_prices: str = ""
     margins: Mapping[int, Decimal | None] = field(default_factory=dict)
+    shares: Mapping[int, Decimal | None] = field(default_factory=dict)
     open_legs: int = 0
     pairs_open: int = 0
 
@@ -101,7 +105,7 @@ def book_of(
     book = books.load(timeline.key, day=ist_day(frame.now), owner=user.pk)
     values = revalue(book, frame)
     channels = rows.positions(book, values, silent=False)
-    by_account = _margins(book, frame, lambda line: line.scope.account)
+    by_account = _margins(_held(book, lambda line: line.scope.account), frame)
     summary = rows.summary(book, totals(book, values), by_account)
     desk = _tree(
         book,
@@ -111,23 +115,33 @@ def book_of(
         summary=summary.get((str(user.pk), "summary"), {}),
         asof=frame.now,
     )
-    desk.margins = _margins(book, frame, lambda line: line.scope.allocation)
+    held = _held(book, lambda line: line.scope.allocation)
+    desk.margins = _margins(held, frame)
+    account_of = {line.scope.allocation: line.scope.account for line in book.lines}
+    desk.shares = shares(held, account_of, frame)
     return desk
 
 
-def _margins(
-    book: Book, frame: Frame, by: Callable[[Line], int]
-) -> dict[int, Decimal | None]:
-    """Stand-alone margin of what each account or pair holds."""
-    held: dict[int, list[tuple[Contract, int]]] = {}
+def _held(book: Book, by: Callable[[Line], int]) -> dict[int, Holdings]:
+    """What each account or pair holds."""
+    held: dict[int, Holdings] = defaultdict(list)
     for line in book.lines:
-        held.setdefault(by(line), []).append((line.contract, line.quantity))
-    return {account: _margin(holdings, frame) for account, holdings in held.items()}
+        if line.quantity:
+            held[by(line)].append((line.contract, line.quantity))
+        else:
+            held.setdefault(by(line), [])
+    return dict(held)
 
 
-def _margin(holdings: Iterable[tuple[Contract, int]], frame: Frame) -> Decimal | None:
+def _margins(held: Mapping[int, Holdings], frame: Frame) -> dict[int, Decimal | None]:
+    """Stand-alone margins."""
+    sheet = Sheet(frame)
+    return {key: _margin(holdings, sheet) for key, holdings in held.items()}
+
+
+def _margin(holdings: Holdings, sheet: Sheet) -> Decimal | None:
     try:
-        return requirement(holdings, frame)
+        return sheet.requirement(holdings)
     except NoMargin:
         return None
 

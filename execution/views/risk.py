@@ -19,6 +19,7 @@ from execution.forms import ScopeForm
 from execution.tasks import start_after_commit
 from execution.views.desk import running_timeline
 from execution.views.scopes import Node, Open, open_in, tree_of
+from market.kernel.margin import ATTRIBUTION
 from users.errors import Refused
 from users.models import User
 from users.requests import SignedInRequest
@@ -59,7 +60,7 @@ VERBS = {
 def risk(request: SignedInRequest) -> HttpResponse:
     """Every scope with its state and what is open in it."""
     tree = tree_of(request.user, running_timeline(), valued=True)
-    return render(request, "execution/risk.html", {"tree": tree})
+    return render(request, "execution/risk.html", {"tree": tree, "method": ATTRIBUTION})
 
 
 @login_required

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from allocations.models import StrategyBrokerAllocation
@@ -16,6 +17,7 @@ from execution.models import Order, Position
 from execution.selectors import orders_of, positions_of
 from execution.states import OPEN_STATES
 from execution.views.book import book_of
+from market.kernel.money import ZERO
 from market.models import Timeline
 from strategies.templatetags.strategy import contract_name
 from users.models import User
@@ -36,6 +38,7 @@ class Node:
     positions: int
     orders: int
     row: Row
+    margin: Decimal | None
 
     @property
     def target(self) -> str:
@@ -68,14 +71,19 @@ def tree_of(user: User, timeline: Timeline | None, *, valued: bool = False) -> l
     pairs = list(allocations_of(user))
     states = effective_states(pairs)
     positions, orders = _counts(user, timeline)
-    rows = book_of(user, timeline, pairs, states).summary if valued else {}
+    book = book_of(user, timeline, pairs, states) if valued else None
+    rows = book.summary if book else {}
+    margins = _margins(pairs, book.shares if book else {})
     own = _own_states(user)
 
     def node(scope: str, pk: int | None, name: str, kind: str, depth: int) -> Node:
         key = "all" if pk is None else f"{scope}:{pk}"
         held = states[pk] if scope == "pair" and pk else _tightest_of(own, scope, pk)
         place = (scope, pk)
-        return Node(scope, pk, name, kind, depth, held, positions[place], orders[place], rows.get(key, {}))
+        return Node(
+            scope, pk, name, kind, depth, held, positions[place], orders[place],
+            rows.get(key, {}), margins.get(place),
+        )  # fmt: skip
 
     tree = [node("user", None, "Everything you run", "all accounts", 0)]
     accounts = open_accounts_of(user).order_by("pk")
@@ -147,13 +155,32 @@ def _counts(user: User, timeline: Timeline | None) -> tuple[Counter[Any], Counte
 def _counted(rows: Iterable[Position | Order]) -> Counter[Any]:
     counts: Counter[Any] = Counter()
     for row in rows:
-        pair = row.allocation
-        counts[EVERYTHING] += 1
-        counts["account", pair.broker_account_id] += 1
-        counts["basket", pair.strategy.basket_id] += 1
-        counts["strategy", pair.strategy_id] += 1
-        counts["pair", pair.pk] += 1
+        counts.update(_places(row.allocation))
     return counts
+
+
+def _places(pair: StrategyBrokerAllocation) -> list[tuple[str, int | None]]:
+    """Every scope that a pair counts in."""
+    return [
+        EVERYTHING,
+        ("account", pair.broker_account_id),
+        ("basket", pair.strategy.basket_id),
+        ("strategy", pair.strategy_id),
+        ("pair", pair.pk),
+    ]
+
+
+def _margins(
+    pairs: Iterable[StrategyBrokerAllocation], shares: Mapping[int, Decimal | None]
+) -> dict[Any, Decimal | None]:
+    """The pairs' shares of their accounts' margins, summed by scope; None where one is unknown."""
+    sums: dict[Any, Decimal | None] = {}
+    for pair in pairs:
+        share = shares.get(pair.pk, ZERO)
+        for place in _places(pair) if pair.pk in shares else []:
+            known = sums.get(place, ZERO)
+            sums[place] = None if known is None or share is None else known + share
+    return sums
 
 
 def _own_states(user: User) -> Mapping[tuple[str, int | None], Effective]:

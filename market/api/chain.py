@@ -13,12 +13,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from market.api import examples
-from market.api.feeds import no_series, origin_of, running
+from market.api.feeds import no_series, origin_of, page_of, running, series_asked
 from market.catalogue import chain as catalogue
+from market.catalogue.interest import Interest
 from market.kernel import calendar, contracts
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.clock import IST, ist_day
 from market.kernel.contracts import UNDERLYINGS, Contract
+from market.kernel.pricing import DAY_COUNT
 from users.api.serializers import StrictSerializer, query
 
 DIGITS = {"iv": 6, "delta": 4, "gamma": 6, "theta": 2, "vega": 2}
@@ -28,6 +30,9 @@ MOST = 100
 class ChainQuery(StrictSerializer):
     underlying = serializers.ChoiceField(choices=UNDERLYINGS)
     expiry = serializers.DateField(required=False)
+    window = serializers.IntegerField(min_value=0, max_value=MOST, required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=MOST, default=MOST)
+    cursor = serializers.CharField(max_length=40, required=False)
 
 
 class ContractsQuery(StrictSerializer):
@@ -43,13 +48,24 @@ UNDERLYING = OpenApiParameter(
 EXPIRY = OpenApiParameter("expiry", OpenApiTypes.DATE, description="Default: the nearest")
 
 
+WINDOW = OpenApiParameter(
+    "window", {"type": "integer", "minimum": 0, "maximum": MOST},
+    description="Strikes on each side of the money; default: all",
+)  # fmt: skip
+PAGE = [
+    OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": MOST}),
+    OpenApiParameter("cursor", OpenApiTypes.STR),
+]
+
+
 class Chain(APIView):
-    """One expiry: both sides of every strike with IV and Greeks. Volume and open interest are not
-    in our sources, so nothing is derived from them. Theta is a calendar day, vega a vol point."""
+    """One expiry: both sides of every strike with IV and Greeks; theta is a calendar day, vega a
+    point of volatility. Open interest and volume are units, null where the source does not tell
+    them; the ratios and max pain are of the whole expiry, whatever part of it is asked for."""
 
     @extend_schema(
         summary="Option chain",
-        parameters=[UNDERLYING, EXPIRY],
+        parameters=[UNDERLYING, EXPIRY, WINDOW, *PAGE],
         responses=OpenApiTypes.OBJECT,
         examples=[examples.CHAIN],
     )
@@ -57,11 +73,9 @@ class Chain(APIView):
         asked = query(ChainQuery, request)
         timeline, frame = running()
         underlying = asked["underlying"]
-        known = catalogue.expiries_in(frame, underlying)
-        expiry = asked.get("expiry") or (known[0] if known else None)
-        if expiry not in known:
-            raise no_series(underlying, expiry, known)
+        known, expiry = series_asked(frame, underlying, asked.get("expiry"))
         found = catalogue.chain(frame, underlying, expiry)
+        page, following = _strikes(found, asked)
         return Response(
             {
                 **origin_of(timeline, frame),
@@ -70,10 +84,14 @@ class Chain(APIView):
                 "expiries": [day.isoformat() for day in known],
                 "lot_size": found.lot_size,
                 "spot": _text(found.spot),
+                "spot_is_live": calendar.spot_is_live(contracts.exchange_of(underlying), frame.now),
                 "forward": _text(found.forward),
-                "forward_by_parity": (underlying, expiry) in frame.synthetic,
+                "forward_is_synthetic": (underlying, expiry) in frame.synthetic,
+                "day_count": DAY_COUNT,
+                "interest": _interest(found.interest),
                 "notes": list(frame.notes),
-                "data": [_strike(row) for row in found.strikes],
+                "data": [_strike(row) for row in page],
+                "next_cursor": following,
             }
         )
 
@@ -86,8 +104,7 @@ class Contracts(APIView):
         parameters=[
             UNDERLYING,
             OpenApiParameter("expiry", OpenApiTypes.DATE),
-            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": MOST}),
-            OpenApiParameter("cursor", OpenApiTypes.STR),
+            *PAGE,
         ],
         responses=OpenApiTypes.OBJECT,
         examples=[examples.CONTRACTS],
@@ -97,7 +114,7 @@ class Contracts(APIView):
         timeline, frame = running()
         underlying, on = asked["underlying"], ist_day(frame.now)
         found = catalogue.listed(frame, underlying, asked.get("expiry"))
-        page, following = _page(found, asked["limit"], asked.get("cursor"))
+        page, following = page_of(found, [each.symbol for each in found], asked)
         return Response(
             {
                 **origin_of(timeline, frame),
@@ -110,6 +127,31 @@ class Contracts(APIView):
                 "next_cursor": following,
             }
         )
+
+
+def _strikes(
+    found: catalogue.Chain, asked: dict[str, Any]
+) -> tuple[list[catalogue.Strike], str | None]:
+    """The page of the window, and the strike after which the next one begins."""
+    rows = list(found.window(asked.get("window")))
+    return page_of(rows, [str(row.strike) for row in rows], asked)
+
+
+def _interest(found: Interest) -> dict[str, Any]:
+    return {
+        "call_oi": found.call_oi,
+        "put_oi": found.put_oi,
+        "pcr_oi": _ratio(found.pcr_oi),
+        "call_volume": found.call_volume,
+        "put_volume": found.put_volume,
+        "pcr_volume": _ratio(found.pcr_volume),
+        "max_pain": None if found.max_pain is None else str(found.max_pain),
+        "oi_unknown": found.oi_unknown,
+    }
+
+
+def _ratio(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _strike(row: catalogue.Strike) -> dict[str, Any]:
@@ -134,6 +176,9 @@ def _side(side: catalogue.Side | None) -> dict[str, Any] | None:
         "ask": _text(quote.ask),
         "bid_quantity": quote.bid_quantity,
         "ask_quantity": quote.ask_quantity,
+        "oi": quote.oi,
+        "volume": quote.volume,
+        "in_the_money": side.in_the_money,
         "at": quote.at.astimezone(IST).isoformat(),
         "stale": side.stale,
         "iv_flag": side.iv_flag,
@@ -143,17 +188,6 @@ def _side(side: catalogue.Side | None) -> dict[str, Any] | None:
 
 def _text(value: Any) -> str | None:
     return None if value is None else f"{value:.2f}"
-
-
-def _page(
-    found: list[Contract], limit: int, cursor: str | None
-) -> tuple[list[Contract], str | None]:
-    start = 0
-    if cursor is not None:
-        symbols = [each.symbol for each in found]
-        start = symbols.index(cursor) + 1 if cursor in symbols else len(symbols)
-    page = found[start : start + limit]
-    return page, page[-1].symbol if start + limit < len(found) else None
 
 
 def _expiries(underlying: str, on: date) -> list[contracts.Expiry]:

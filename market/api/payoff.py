@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -14,13 +15,17 @@ from rest_framework.views import APIView
 
 from market.api import examples
 from market.api.feeds import origin_of, running
+from market.catalogue.legs import Priced, Wanted
 from market.catalogue.payoff import Payoff as Result
-from market.catalogue.payoff import Priced, Wanted, payoff_of
+from market.catalogue.payoff import Target, payoff_of
+from market.catalogue.scenarios import scenarios
 from market.kernel.calendar import OutsideCoverage
-from market.kernel.clock import ist_day
+from market.kernel.clock import IST, ist_day
 from market.kernel.contracts import UNDERLYINGS, Contract, expiries
 from market.kernel.frame import Frame
 from market.kernel.money import rupees
+from market.kernel.outlook import DEFINITION, Band
+from market.kernel.pricing import DAY_COUNT
 from users.api.fields import Lots, Price
 from users.api.serializers import StrictSerializer
 from users.errors import Refused
@@ -34,6 +39,8 @@ EXAMPLE = OpenApiExample(
             {"side": "SELL", "lots": 1, "option_type": "CE", "expiry": "2026-08-11", "strike": "24900"},
             {"side": "SELL", "lots": 1, "option_type": "PE", "expiry": "2026-08-11", "strike": "24300"},
         ],
+        "target_date": "2026-08-07",
+        "scenarios": {"percents": ["-2", "0", "2"], "days": [0, 3], "points": ["0", "5"]},
     },
     request_only=True,
 )  # fmt: skip
@@ -50,14 +57,41 @@ class PayoffLegBody(StrictSerializer):
     price = Price(required=False, allow_null=True, default=None)
 
 
+class Move(serializers.DecimalField):
+    """A move in per cent or points, finite and within bounds that no market has passed in a day."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=5, decimal_places=2, min_value=-50, max_value=50, **options)
+
+
+class ScenariosBody(StrictSerializer):
+    """Moves of the index in per cent, calendar days from now, shifts of volatility in points."""
+
+    percents = serializers.ListField(child=Move(), allow_empty=False, max_length=41)
+    days = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=366), allow_empty=False, max_length=12
+    )
+    points = serializers.ListField(child=Move(), allow_empty=False, max_length=9)
+
+
 class PayoffBody(StrictSerializer):
+    """`target_date` is a trading day up to the first expiry; left out, the day halfway. With
+    `scenarios` the answer has the profit at every combination of the moves."""
+
     underlying = serializers.ChoiceField(choices=UNDERLYINGS)
     legs = PayoffLegBody(many=True, allow_empty=False, max_length=MOST_LEGS)  # type: ignore[call-arg] # many=True takes it
+    target_date = serializers.DateField(required=False, allow_null=True, default=None)
+    scenarios = ScenariosBody(required=False, allow_null=True, default=None)
 
 
 class Payoff(APIView):
-    """Breakevens, bounds and two curves: at the first expiry, and today at the market's volatility.
-    A bound of null has no end, unless `exact` is false: then it is not known."""
+    """Breakevens, bounds, bands, odds, and profit by spot: at the first expiry, on a target date
+    (at its settlement time) and now, each leg at the volatility it has now.
+
+    A bound of null has no end. `exact` is false when legs outlive the first expiry: then breakevens
+    and bounds are those found for spots from 0 to `searched_to`. `target` is null when no trading
+    day lies in between, bands and probability when the at-the-money strike implies no volatility.
+    Everything is before charges."""
 
     moves_money = False
 
@@ -76,7 +110,9 @@ class Payoff(APIView):
             _wanted(frame, asked["underlying"], leg, index)
             for index, leg in enumerate(asked["legs"])
         ]
-        return Response({**origin_of(timeline, frame), **_document(payoff_of(frame, wanted))})
+        found = payoff_of(frame, wanted, asked["target_date"])
+        grid = None if asked["scenarios"] is None else _grid(found, asked["scenarios"])
+        return Response({**origin_of(timeline, frame), **_document(found), "scenarios": grid})
 
 
 def _wanted(frame: Frame, underlying: str, leg: dict[str, Any], index: int) -> Wanted:
@@ -116,17 +152,67 @@ def _bad_expiry(index: int, words: str) -> Refused:
 def _document(found: Result) -> dict[str, Any]:
     return {
         "spot": _money(found.spot),
+        "expiry": found.expiry.isoformat(),
         "exact": found.exact,
+        "searched_to": _money(found.searched_to),
         "premium": _money(found.premium),
         "breakevens": [_money(each) for each in found.breakevens],
         "max_profit": _money(found.max_profit),
         "max_loss": _money(found.max_loss),
+        "probability_of_profit": _share(found.probability_of_profit),
+        "probability_definition": DEFINITION,
+        "day_count": DAY_COUNT,
+        "atm_iv": None if found.atm_vol is None else round(found.atm_vol, 6),
+        "bands": _bands(found.bands),
+        "target": _target(found.target),
         "legs": [_leg(each) for each in found.legs],
-        "curve": [
-            {"spot": _money(spot), "expiry": _money(end), "today": _money(now)}
-            for spot, end, now in zip(found.spots, found.at_expiry, found.today, strict=True)
-        ],
+        "curve": _curve(found),
     }
+
+
+def _grid(found: Result, asked: dict[str, Any]) -> dict[str, Any]:
+    """`profit` by [per cent][day][points], in the order in which they were asked for."""
+    percents, points = ([float(move) for move in asked[name]] for name in ("percents", "points"))
+    grid = scenarios(found.legs, found.spot, percents=percents, days=asked["days"], points=points)
+    return {
+        "spots": [_money(spot) for spot in grid.spots.tolist()],
+        "days": asked["days"],
+        "points": points,
+        "profit": [[[_money(v) for v in row] for row in day] for day in grid.profit.tolist()],
+    }
+
+
+def _target(target: Target | None) -> dict[str, Any] | None:
+    if target is None:
+        return None
+    at = target.at.astimezone(IST).isoformat()
+    return {"day": target.day.isoformat(), "at": at, "bands": _bands(target.bands)}
+
+
+def _bands(bands: Sequence[Band]) -> list[dict[str, Any]]:
+    return [
+        {"sigma": band.sigma, "low": _money(band.low), "high": _money(band.high),
+         "probability": _share(band.probability)}
+        for band in bands
+    ]  # fmt: skip
+
+
+def _curve(found: Result) -> list[dict[str, str | None]]:
+    targets = found.target.profit if found.target else [None] * len(found.spots)
+    rows = zip(found.spots, found.at_expiry, targets, found.today, strict=True)
+    return [
+        {
+            "spot": _money(spot),
+            "expiry": _money(end),
+            "target": _money(target),
+            "today": _money(now),
+        }
+        for spot, end, target, now in rows
+    ]
+
+
+def _share(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _leg(priced: Priced) -> dict[str, Any]:

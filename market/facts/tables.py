@@ -1,22 +1,25 @@
-"""The dated facts as frozen rows, read from the CSV files beside this module on first use.
+"""The dated facts as one frozen value, and which of them answer in this process.
 
-Every row names its source and a confidence: A an exchange circular or API was read, B press, a
-broker's page or an instrument dump, C one weak source. Nothing here guesses beyond its rows.
+The packaged ones are read from the CSV files beside this module on first use; others are built
+from the operator's tables. Every row names its source and a confidence: A an exchange circular or
+API was read, B press, a broker's page or an instrument dump, C one weak source. Nothing here
+guesses beyond its rows.
 """
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+from market.facts import schema
+from market.facts.schema import ANY, EXCHANGES, WEEKDAYS, Row
+
 FOLDER = Path(__file__).parent
-EXCHANGES = ("NSE", "BSE")
-ANY = "*"
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+Tables = Mapping[str, list[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +78,6 @@ class FreezeRow:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Facts:
-    """One consistent set of calendar and contract facts; compared and hashed by identity."""
-
-    name: str
-    first: date
-    last: date
-    hours: tuple[Hours, ...]
-    holidays: dict[str, frozenset[date]]
-    specials: dict[tuple[str, date], SpecialSession]
-    underlyings: dict[str, UnderlyingRow]
-    lots: dict[str, tuple[LotRow, ...]]
-    expiry_rules: dict[str, tuple[ExpiryRule, ...]]
-    freezes: dict[str, tuple[FreezeRow, ...]]
-
-
 @dataclass(frozen=True, slots=True)
 class ChargeRate:
     component: str
@@ -123,27 +110,68 @@ class BrokerageRate:
     fraction: Decimal | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """One consistent set of facts; compared and hashed by identity.
+
+    `first` to `last` is the calendar's whole coverage and `reach` that of each exchange;
+    `revision` counts the changes of the operator's tables, 0 for what ships with the product.
+    """
+
+    name: str
+    revision: int
+    first: date
+    last: date
+    reach: dict[str, tuple[date, date]]
+    hours: tuple[Hours, ...]
+    holidays: dict[str, frozenset[date]]
+    specials: dict[tuple[str, date], SpecialSession]
+    underlyings: dict[str, UnderlyingRow]
+    lots: dict[str, tuple[LotRow, ...]]
+    expiry_rules: dict[str, tuple[ExpiryRule, ...]]
+    freezes: dict[str, tuple[FreezeRow, ...]]
+    charge_rates: tuple[ChargeRate, ...]
+    brokerage_rates: tuple[BrokerageRate, ...]
+
+
 def rows(name: str) -> Iterator[dict[str, str]]:
     """The rows of one CSV file of facts, as text, with their source and confidence."""
     with (FOLDER / name).open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
 
 
+def packaged_rows() -> dict[str, list[Row]]:
+    """Every table that ships with the product, by its name."""
+    return {
+        name: [schema.parse(table, text) for text in rows(f"{name}.csv")]
+        for name, table in schema.TABLES.items()
+    }
+
+
 @cache
 def packaged() -> Facts:
     """The facts that ship with the product."""
-    hours = tuple(_hours())
+    return build(packaged_rows(), name="packaged")
+
+
+def build(tables: Tables, *, name: str, revision: int = 0) -> Facts:
+    """The facts that these rows say; they must have passed schema.check_together."""
+    hours = tuple(_hours(tables["session_hours"]))
     return Facts(
-        name="packaged",
+        name=name,
+        revision=revision,
         first=min(row.first for row in hours),
         last=max(row.last for row in hours),
+        reach=_reach(hours),
         hours=hours,
-        holidays=_holidays(),
-        specials=_specials(),
-        underlyings=_underlyings(),
-        lots=_lots(),
-        expiry_rules=_expiry_rules(),
-        freezes=_freezes(),
+        holidays=_holidays(tables["holidays"]),
+        specials=_specials(tables["special_sessions"]),
+        underlyings=_underlyings(tables["underlyings"]),
+        lots=_lots(tables["lots"]),
+        expiry_rules=_expiry_rules(tables["expiry_weekdays"]),
+        freezes=_freezes(tables["freeze_quantities"]),
+        charge_rates=_charge_rates(tables["charge_rates"]),
+        brokerage_rates=_brokerage_rates(tables["brokerage"]),
     )
 
 
@@ -153,10 +181,11 @@ def in_force() -> Facts:
 
 
 def install(facts: Facts | None) -> None:
-    """Make these facts the default of this process (None: the packaged ones). Called at start only.
+    """Make these facts the default of this process (None: the packaged ones).
 
     The one piece of process state here: a Contract is a plain value and asks for its lot size
-    without carrying its facts, so a profile has to be set where the process is configured.
+    without carrying its facts. It is set at start, and where a unit of work begins when the
+    operator's tables have changed (market.facts_in_force).
     """
     _INSTALLED["facts"] = facts
 
@@ -164,97 +193,108 @@ def install(facts: Facts | None) -> None:
 _INSTALLED: dict[str, Facts | None] = {}
 
 
-@cache
 def charge_rates() -> tuple[ChargeRate, ...]:
-    """Statutory and exchange rates, dated."""
-    return tuple(
-        ChargeRate(
-            row["component"], row["exchange"], row["instrument"], row["side"],
-            _day(row["first"]), _day(row["last"]), Decimal(row["rate"]),
-        )
-        for row in rows("charge_rates.csv")
-    )  # fmt: skip
+    """Statutory and exchange rates in force, dated."""
+    return in_force().charge_rates
 
 
-@cache
 def brokerage_rates() -> tuple[BrokerageRate, ...]:
-    """What each broker takes per executed order, dated."""
-    return tuple(
-        BrokerageRate(
-            row["broker"], row["instrument"], _day(row["first"]), _day(row["last"]),
-            Decimal(row["per_order"]),
-            Decimal(row["fraction_of_turnover"]) if row["fraction_of_turnover"] else None,
-        )
-        for row in rows("brokerage.csv")
-    )  # fmt: skip
-
-
-_day = date.fromisoformat
-_time = time.fromisoformat
+    """What each broker takes per executed order by the facts in force, dated."""
+    return in_force().brokerage_rates
 
 
 def _exchanges(code: str) -> tuple[str, ...]:
     return EXCHANGES if code == ANY else (code,)
 
 
-def _hours() -> Iterator[Hours]:
-    for row in rows("session_hours.csv"):
+def _hours(found: list[Row]) -> Iterator[Hours]:
+    for row in found:
         for exchange in _exchanges(row["exchange"]):
             yield Hours(
-                exchange, _day(row["first"]), _day(row["last"]), _time(row["open"]),
-                _time(row["close"]), _time(row["settlement"]), _time(row["spot_until"]),
+                exchange, row["first"], row["last"], row["open"], row["close"],
+                row["settlement"], row["spot_until"],
             )  # fmt: skip
 
 
-def _holidays() -> dict[str, frozenset[date]]:
+def _reach(hours: tuple[Hours, ...]) -> dict[str, tuple[date, date]]:
+    return {
+        exchange: (
+            min(row.first for row in hours if row.exchange == exchange),
+            max(row.last for row in hours if row.exchange == exchange),
+        )
+        for exchange in {row.exchange for row in hours}
+    }
+
+
+def _holidays(found: list[Row]) -> dict[str, frozenset[date]]:
     days: dict[str, set[date]] = defaultdict(set)
-    for row in rows("holidays.csv"):
+    for row in found:
         for exchange in _exchanges(row["exchange"]):
-            days[exchange].add(_day(row["day"]))
+            days[exchange].add(row["day"])
     return {exchange: frozenset(closed) for exchange, closed in days.items()}
 
 
-def _specials() -> dict[tuple[str, date], SpecialSession]:
-    found = {}
-    for row in rows("special_sessions.csv"):
-        parts = tuple(tuple(map(_time, part.split("-"))) for part in row["hours"].split())
-        for exchange in _exchanges(row["exchange"]):
-            found[exchange, _day(row["day"])] = SpecialSession(row["kind"], parts)  # type: ignore[arg-type]  # each part is an opening and a close
-    return found
+def _specials(found: list[Row]) -> dict[tuple[str, date], SpecialSession]:
+    return {
+        (exchange, row["day"]): SpecialSession(row["kind"], _parts(row["hours"]))
+        for row in found
+        for exchange in _exchanges(row["exchange"])
+    }
 
 
-def _underlyings() -> dict[str, UnderlyingRow]:
+def _parts(hours: str) -> tuple[tuple[time, time], ...]:
+    pairs = (part.split("-") for part in hours.split())
+    return tuple((time.fromisoformat(start), time.fromisoformat(end)) for start, end in pairs)
+
+
+def _underlyings(found: list[Row]) -> dict[str, UnderlyingRow]:
     return {
         row["underlying"]: UnderlyingRow(
-            row["underlying"], row["exchange"], Decimal(row["option_tick"]),
-            Decimal(row["future_tick"]), Decimal(row["strike_step"]), int(row["listed_weeklies"]),
+            row["underlying"], row["exchange"], row["option_tick"], row["future_tick"],
+            row["strike_step"], row["listed_weeklies"],
         )
-        for row in rows("underlyings.csv")
+        for row in found
     }  # fmt: skip
 
 
-def _lots() -> dict[str, tuple[LotRow, ...]]:
-    found: dict[str, tuple[LotRow, ...]] = defaultdict(tuple)
-    for row in rows("lots.csv"):
-        lot = LotRow(
-            row["kind"], _day(row["first_expiry"]), _day(row["last_expiry"]), int(row["lot"])
-        )
-        found[row["underlying"]] += (lot,)
-    return dict(found)
+def _lots(found: list[Row]) -> dict[str, tuple[LotRow, ...]]:
+    lots: dict[str, tuple[LotRow, ...]] = defaultdict(tuple)
+    for row in found:
+        lot = LotRow(row["kind"], row["first_expiry"], row["last_expiry"], row["lot"])
+        lots[row["underlying"]] += (lot,)
+    return dict(lots)
 
 
-def _expiry_rules() -> dict[str, tuple[ExpiryRule, ...]]:
-    found: dict[str, tuple[ExpiryRule, ...]] = defaultdict(tuple)
-    for row in rows("expiry_weekdays.csv"):
+def _expiry_rules(found: list[Row]) -> dict[str, tuple[ExpiryRule, ...]]:
+    rules: dict[str, tuple[ExpiryRule, ...]] = defaultdict(tuple)
+    for row in found:
         weekday = WEEKDAYS.index(row["weekday"])
-        rule = ExpiryRule(row["kind"], _day(row["first"]), _day(row["last"]), weekday)
-        found[row["underlying"]] += (rule,)
-    return dict(found)
+        rules[row["underlying"]] += (ExpiryRule(row["kind"], row["first"], row["last"], weekday),)
+    return dict(rules)
 
 
-def _freezes() -> dict[str, tuple[FreezeRow, ...]]:
-    found: dict[str, tuple[FreezeRow, ...]] = defaultdict(tuple)
-    for row in rows("freeze_quantities.csv"):
-        freeze = FreezeRow(_day(row["first"]), _day(row["last"]), int(row["quantity"]))
-        found[row["underlying"]] += (freeze,)
-    return dict(found)
+def _freezes(found: list[Row]) -> dict[str, tuple[FreezeRow, ...]]:
+    freezes: dict[str, tuple[FreezeRow, ...]] = defaultdict(tuple)
+    for row in found:
+        freezes[row["underlying"]] += (FreezeRow(row["first"], row["last"], row["quantity"]),)
+    return dict(freezes)
+
+
+def _charge_rates(found: list[Row]) -> tuple[ChargeRate, ...]:
+    return tuple(
+        ChargeRate(
+            row["component"], row["exchange"], row["instrument"], row["side"],
+            row["first"], row["last"], row["rate"],
+        )
+        for row in found
+    )  # fmt: skip
+
+
+def _brokerage_rates(found: list[Row]) -> tuple[BrokerageRate, ...]:
+    return tuple(
+        BrokerageRate(
+            row["broker"], row["instrument"], row["first"], row["last"],
+            row["per_order"], row["fraction_of_turnover"],
+        )
+        for row in found
+    )  # fmt: skip

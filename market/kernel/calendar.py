@@ -1,8 +1,8 @@
 """Trading days and sessions by exchange and date, from the dated facts.
 
 Nothing is assumed: a day outside the facts, or a session whose hours were never published here,
-raises OutsideCoverage. `facts=None` means the facts in force (those that ship
-with the product, unless a profile was installed).
+raises OutsideCoverage. `facts=None` means the facts in force: those that ship with the product,
+unless the operator's tables or a profile were installed.
 """
 
 from bisect import bisect_right
@@ -105,8 +105,9 @@ def spot_is_live(exchange: str, now: datetime, *, facts: Facts | None = None) ->
 
 @lru_cache(maxsize=16)
 def _trading_days(exchange: str, facts: Facts) -> list[date]:
-    span = (facts.last - facts.first).days + 1
-    days = (facts.first + timedelta(days=n) for n in range(span))
+    first, last = facts.reach[exchange]
+    span = (last - first).days + 1
+    days = (first + timedelta(days=n) for n in range(span))
     return [day for day in days if is_trading_day(exchange, day, facts=facts)]
 
 
@@ -121,7 +122,7 @@ def _special_session(exchange: str, day: date, special: SpecialSession) -> Sessi
     if not special.parts:
         raise OutsideCoverage(
             f"{exchange} trades on {day} ({special.kind}), but its hours are not in the facts; "
-            "add them to market/facts/special_sessions.csv."
+            "they are missing in the table special_sessions."
         )
     parts = tuple((at(day, start), at(day, end)) for start, end in special.parts)
     return Session(parts[0][0], parts[-1][1], parts, special.kind)
@@ -138,7 +139,9 @@ def _hours(exchange: str, day: date, facts: Facts) -> Hours:
 def _require_covered(exchange: str, day: date, facts: Facts) -> None:
     if exchange not in tables.EXCHANGES:
         raise OutsideCoverage(f"Unknown exchange {exchange!r}; known: {tables.EXCHANGES}.")
-    if not facts.first <= day <= facts.last:
+    first, last = facts.reach[exchange]
+    if not first <= day <= last:
         raise OutsideCoverage(
-            f"{day} is outside the calendar's coverage {facts.first} to {facts.last}."
+            f"{day} is outside the calendar's coverage {first} to {last}: "
+            f"the {exchange} session hours and holidays of {day.year} are missing."
         )

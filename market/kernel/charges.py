@@ -119,9 +119,15 @@ def _brokerage(broker: str, instrument: str, turnover: Decimal, on: date) -> Dec
     raise OutsideCoverage(f"No brokerage of {broker!r} for {instrument} on {on}.")
 
 
-@lru_cache(maxsize=4096)
 def _rate(component: str, exchange: str, instrument: str, side: str, on: date) -> Decimal:
-    for row in tables.charge_rates():
+    return _dated_rate(component, exchange, instrument, side, on, tables.in_force())
+
+
+@lru_cache(maxsize=4096)
+def _dated_rate(
+    component: str, exchange: str, instrument: str, side: str, on: date, facts: tables.Facts
+) -> Decimal:
+    for row in facts.charge_rates:
         if row.component == component and row.applies(exchange, instrument, side, on):
             return row.rate
     raise OutsideCoverage(f"No {component} rate for {instrument} on {exchange} on {on}.")

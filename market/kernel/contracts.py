@@ -25,9 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 OptionType = Literal["CE", "PE", "FUT"]
-UNDERLYINGS = (
-    "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50", "SENSEX", "BANKEX",
-)  # fmt: skip
+UNDERLYINGS = tuple(tables.packaged().underlyings)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,13 +78,18 @@ class Contract:
         return freeze_quantity(self.underlying, on)
 
 
+def parse(symbol: str, *, facts: Facts | None = None) -> Contract:
+    """The contract of our own symbol, of an index that is packaged or in the facts; else ValueError."""
+    return _parse(symbol, facts or tables.in_force())
+
+
 @lru_cache(maxsize=65_536)
-def parse(symbol: str) -> Contract:
-    """The contract of our own symbol; ValueError when it is not one."""
+def _parse(symbol: str, facts: Facts) -> Contract:
     parts = symbol.split("-")
     try:
         underlying, day, *strike, option_type = parts
-        if underlying not in UNDERLYINGS or len(strike) != (option_type != "FUT"):
+        known = underlying in UNDERLYINGS or underlying in facts.underlyings
+        if not known or len(strike) != (option_type != "FUT"):
             raise ValueError(symbol)
         expiry = date.fromisoformat(f"{day[:4]}-{day[4:6]}-{day[6:]}")
         contract = Contract(

@@ -76,10 +76,11 @@ def _next(underlying: str, on: date, count: int, kind: Kind, facts: Facts) -> li
     schedule = _schedule(underlying, facts)
     days = [expiry.day for expiry in schedule if expiry.kind == kind and expiry.day >= on]
     last_rule = max(rule.last for rule in facts.expiry_rules[underlying] if rule.kind == kind)
-    if len(days) < count and last_rule >= facts.last:
+    known_to = _covered(underlying, facts)[1]
+    if len(days) < count and last_rule >= known_to:
         raise OutsideCoverage(
             f"{underlying} has only {len(days)} {kind} expiries from {on} within the coverage "
-            f"to {facts.last}; {count} were asked for."
+            f"to {known_to}; {count} were asked for."
         )
     return days[:count]
 
@@ -96,17 +97,18 @@ def _kinds(underlying: str, facts: Facts) -> dict[date, Kind]:
 @lru_cache(maxsize=64)
 def _schedule(underlying: str, facts: Facts) -> list[Expiry]:
     exchange = facts.underlyings[underlying].exchange
+    first, last = _covered(underlying, facts)
     rules = facts.expiry_rules[underlying]
     monthly = [day for rule in rules if rule.kind == "monthly" for day in _month_ends(rule)]
     taken = {_week(day) for day in monthly}
     weekly = [day for rule in rules if rule.kind == "weekly" for day in _every_week(rule)]
-    found = [Expiry(_shifted(exchange, day, facts), "monthly") for day in monthly]
-    found += [
-        Expiry(_shifted(exchange, day, facts), "weekly")
-        for day in weekly
-        if _week(day) not in taken
-    ]
-    return sorted(found)
+    scheduled = [Expiry(day, "monthly") for day in monthly]
+    scheduled += [Expiry(day, "weekly") for day in weekly if _week(day) not in taken]
+    return sorted(
+        Expiry(_shifted(exchange, expiry.day, facts), expiry.kind)
+        for expiry in scheduled
+        if first <= expiry.day <= last
+    )
 
 
 def _every_week(rule: ExpiryRule) -> list[date]:
@@ -135,8 +137,17 @@ def _require_covered(underlying: str, on: date, facts: Facts) -> None:
         raise OutsideCoverage(
             f"Unknown underlying {underlying!r}; known: {', '.join(sorted(facts.expiry_rules))}."
         )
-    first = min(rule.first for rule in rules)
-    if not max(first, facts.first) <= on <= facts.last:
+    first, last = _covered(underlying, facts)
+    if not first <= on <= last:
         raise OutsideCoverage(
-            f"{underlying} expiries are known from {max(first, facts.first)} to {facts.last}, not {on}."
+            f"{underlying} expiries are known from {first} to {last}, not {on}: the expiry weekdays "
+            f"or the calendar of {on.year} are missing."
         )
+
+
+def _covered(underlying: str, facts: Facts) -> tuple[date, date]:
+    """From its first rule to its last, as far as its exchange's calendar reaches."""
+    rules = facts.expiry_rules[underlying]
+    first, last = facts.reach[facts.underlyings[underlying].exchange]
+    last_rule = max(rule.last for rule in rules)
+    return max(first, min(rule.first for rule in rules)), min(last, last_rule)

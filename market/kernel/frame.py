@@ -8,6 +8,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from market.kernel.contracts import exchange_of
+from market.kernel.spot import spot_lives
+
 Wire = dict[str, Any]
 
 
@@ -60,19 +63,30 @@ class Frame:
     def quote(self, symbol: str) -> Quote | None:
         return self.quotes.get(symbol)
 
+    def spot(self, underlying: str) -> Decimal | None:
+        """The index while it is continuous: None from 15:15 on auction days, whatever a source sends."""
+        found = self.spots.get(underlying)
+        if found is None or not spot_lives(exchange_of(underlying), self.now):
+            return None
+        return found
+
 
 def encode(frame: Frame) -> Wire:
     """The JSON form that the simulator and Valkey get; prices are strings."""
+    now, stamp = frame.now, frame.now.isoformat()  # most quotes are of now: written once
     return {
         "timeline": frame.timeline,
         "n": frame.n,
-        "now": frame.now.isoformat(),
+        "now": stamp,
         "cadence": frame.cadence,
         "spots": {name: str(value) for name, value in frame.spots.items()},
         "forwards": [[u, e.isoformat(), str(f)] for (u, e), f in frame.forwards.items()],
         "synthetic": [[u, e.isoformat()] for u, e in sorted(frame.synthetic)],
         "notes": list(frame.notes),
-        "quotes": {symbol: _encode_quote(quote) for symbol, quote in frame.quotes.items()},
+        "quotes": {
+            symbol: _encode_quote(quote, stamp if quote.at is now else quote.at.isoformat())
+            for symbol, quote in frame.quotes.items()
+        },
     }
 
 
@@ -91,14 +105,14 @@ def decode(wire: Wire) -> Frame:
     )
 
 
-def _encode_quote(quote: Quote) -> list[str | int | None]:
+def _encode_quote(quote: Quote, at: str) -> list[str | int | None]:
     return [
         None if quote.bid is None else str(quote.bid),
         None if quote.ask is None else str(quote.ask),
         str(quote.ltp),
         quote.bid_quantity,
         quote.ask_quantity,
-        quote.at.isoformat(),
+        at,
         quote.oi,
         quote.volume,
     ]

@@ -1,86 +1,111 @@
 """Implied volatility with a reason for every answer; never a made-up number."""
 
-from enum import IntEnum
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
 
-from market.kernel.normalised import ISQ2PI, implied_s, log_ratio
+from market.kernel import scalar
+from market.kernel.blocks import are_scalars, broadcast, in_blocks
+from market.kernel.flags import WEAKEST, Flag
+from market.kernel.greeks import Known
+from market.kernel.inverse import implied_s
 
-TICK = 0.05
-ILL_FROM = 0.25
-"""ILL_CONDITIONED when one tick of price would move the vol by more than this fraction of itself."""
-
-
-class Flag(IntEnum):
-    """What the volatility beside it is worth: only OK and ILL_CONDITIONED carry a positive vol."""
-
-    OK = 0
-    EXPIRED = 1
-    BELOW_INTRINSIC = 2
-    ABOVE_MAX = 3
-    AT_INTRINSIC = 4
-    ILL_CONDITIONED = 5
-    INVALID = 6
+FEW = 40
+"""Up to here a loop over the scalar path is quicker than arrays."""
 
 
 def implied_vol(price: Any, forward: Any, strike: Any, t: Any, df: Any, is_call: Any) -> Any:
     """(vol, flag) of a Black-76 price; arrays in give an array of vols and one of int8 flags.
 
-    vol is NaN for EXPIRED (t <= 0), BELOW_INTRINSIC, ABOVE_MAX (a call at its discounted forward or
-    more, a put at its discounted strike or more) and INVALID (an input is not finite, or forward,
-    strike or df is not above 0); 0.0 for AT_INTRINSIC. ILL_CONDITIONED keeps its vol: the price
-    hardly depends on it.
+    Formula: the vol at which `pricing.price` gives that price, found from the out-of-the-money side
+    of the strike by put-call parity (Jaeckel 2015; see inverse.py). Units as in pricing.py; shapes
+    broadcast. vol is NaN for EXPIRED (t <= 0), BELOW_INTRINSIC, ABOVE_MAX (a call at its discounted
+    forward or more, a put at its discounted strike or more) and INVALID (an input is not finite, or
+    forward, strike or df is not above 0); 0.0 for AT_INTRINSIC. ILL_CONDITIONED keeps its vol: one
+    tick of price would move it by more than a quarter of itself. Nothing raises for its values.
     """
-    values = [np.asarray(value, dtype=float) for value in (price, forward, strike, t, df)]
-    shape = np.broadcast_shapes(*(value.shape for value in values), np.shape(is_call))
-    p, f, k, years, discount, call = (
-        np.broadcast_to(value, shape).ravel()
-        for value in (*values, np.asarray(is_call, dtype=bool))
-    )
-    with np.errstate(all="ignore"):
-        vol, flag = _solve(p / discount, f, k, years, call)
-        flag[_invalid(p, f, k, years, discount)] = Flag.INVALID
-        vol[flag == Flag.INVALID] = np.nan
-        _mark_ill_conditioned(flag, vol, f, k, years, discount)
+    if are_scalars(price, forward, strike, t, df, is_call):
+        return scalar.implied_vol(price, forward, strike, t, df, is_call)
+    shape, columns = broadcast(price, forward, strike, t, df, is_call)
+    if columns[0].size <= FEW:
+        vol, flag = _one_by_one(columns)
+    else:
+        with np.errstate(all="ignore"):
+            vol, flag = in_blocks(_vols_and_flags, columns)
     if shape == ():
         return float(vol[0]), Flag(int(flag[0]))
     return vol.reshape(shape), flag.reshape(shape)
 
 
-def _solve(
-    undiscounted: np.ndarray, f: np.ndarray, k: np.ndarray, t: np.ndarray, call: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Vols and flags, from the out-of-the-money side of each strike (put-call parity)."""
-    value = undiscounted - np.maximum(np.where(call, f - k, k - f), 0.0)
-    x = -np.abs(log_ratio(f, k))
-    scale = 1 / np.sqrt(f * k)
-    b, distance = value * scale, np.abs(f - k) * scale
-    flag = np.select(
-        [t <= 0, b < 0, b == 0, b >= np.exp(0.5 * x)],
-        [Flag.EXPIRED, Flag.BELOW_INTRINSIC, Flag.AT_INTRINSIC, Flag.ABOVE_MAX],
+def _one_by_one(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    found = [scalar.implied_vol(*row) for row in rows]
+    vols, flags = ([pair[n] for pair in found] for n in (0, 1))
+    return np.array(vols, dtype=float), np.array(flags, dtype=np.int8)
+
+
+def _vols_and_flags(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
+    return solve(*columns)[:2]
+
+
+def solve(
+    p: np.ndarray, f: np.ndarray, k: np.ndarray, t: np.ndarray, df: np.ndarray, call: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Known | None]:
+    """Vols and flags of equally long 1-d columns, and x and sqrt(t) when every price has a vol.
+
+    The caller silences numpy's warnings.
+    """
+    low, high = np.minimum(f, k), np.maximum(f, k)
+    apart = high - low
+    value = p / df - apart * (call == (f > k))
+    good = np.minimum(np.minimum(value, low), np.minimum(t, df)) > 0
+    good &= value < low
+    good &= high + t + df < np.inf
+    if good.all():
+        return _vols(value, low, apart, t, df)
+    vol = np.full(p.shape, np.nan)
+    flag = _refusals(p, value, low, high, t, df)
+    vol[flag == Flag.AT_INTRINSIC] = 0.0
+    chosen = np.flatnonzero(good)
+    if chosen.size:
+        columns = (a[chosen] for a in (value, low, apart, t, df))
+        vol[chosen], flag[chosen], _ = _vols(*columns)
+    return vol, flag, None
+
+
+def _vols(
+    value: np.ndarray, low: np.ndarray, apart: np.ndarray, t: np.ndarray, df: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Known | None]:
+    """Vols of undiscounted out-of-the-money values in (0, low), and OK or ILL_CONDITIONED."""
+    m = apart / low
+    known = Known(-np.log1p(m), np.sqrt(t))
+    s, elasticity = implied_s(value / low, m, known.x)
+    vol = s / known.root
+    elasticity *= value
+    elasticity *= df
+    flag = (elasticity < WEAKEST).astype(np.int8)
+    flag *= Flag.ILL_CONDITIONED
+    if np.isfinite(vol).all():
+        return vol, flag, known
+    flag[~np.isfinite(vol)] = Flag.INVALID  # beyond what doubles hold
+    vol[~np.isfinite(vol)] = np.nan
+    return vol, flag, None
+
+
+def _refusals(
+    p: np.ndarray,
+    value: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    t: np.ndarray,
+    df: np.ndarray,
+) -> np.ndarray:
+    finite = np.isfinite(p) & np.isfinite(high) & np.isfinite(t) & np.isfinite(df)
+    known = finite & (low > 0) & (df > 0)
+    return np.select(
+        [~known, t <= 0, value < 0, value == 0, value >= low],
+        [Flag.INVALID, Flag.EXPIRED, Flag.BELOW_INTRINSIC, Flag.AT_INTRINSIC, Flag.ABOVE_MAX],
         Flag.OK,
     ).astype(np.int8)
-    vol = np.full(b.shape, np.nan)
-    vol[flag == Flag.AT_INTRINSIC] = 0.0
-    good = (flag == Flag.OK) & np.isfinite(b)
-    vol[good] = implied_s(b[good], x[good], distance[good]) / np.sqrt(t[good])
-    flag[(flag == Flag.OK) & ~np.isfinite(vol)] = Flag.INVALID
-    return vol, flag
-
-
-def _invalid(
-    p: np.ndarray, f: np.ndarray, k: np.ndarray, t: np.ndarray, df: np.ndarray
-) -> np.ndarray:
-    finite = np.isfinite(p) & np.isfinite(f) & np.isfinite(k) & np.isfinite(t) & np.isfinite(df)
-    return ~finite | (f <= 0) | (k <= 0) | (df <= 0)
-
-
-def _mark_ill_conditioned(
-    flag: np.ndarray, vol: np.ndarray, f: np.ndarray, k: np.ndarray, t: np.ndarray, df: np.ndarray
-) -> None:
-    s = vol * np.sqrt(t)
-    d1 = log_ratio(f, k) / s + 0.5 * s
-    vol_times_vega = f * df * ISQ2PI * np.exp(-0.5 * d1 * d1) * s
-    weak = vol_times_vega * ILL_FROM < TICK
-    flag[(flag == Flag.OK) & weak] = Flag.ILL_CONDITIONED

@@ -12,33 +12,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from market.kernel import calendar, pricing
+from market.kernel import calendar, pricing, span
 from market.kernel.clock import ist_day
 from market.kernel.contracts import Contract
 from market.kernel.money import PAISA, ZERO, rupees
-
-PRICE_SCAN = 0.093
-PRICE_SCAN_LONG = 0.177  # contracts with more than nine months left
-NINE_MONTHS = 0.75
-VOL_SCAN = 0.25
-VOL_SCAN_FLOOR = 0.04
-LOWEST_VOL = 0.01
-LOOK_AHEAD = 1 / 365
-EXTREME_MOVE = 2.0
-EXTREME_COVER = 0.35
-CALENDAR_CHARGE = 0.0175
-EXPOSURE = Decimal("0.02")
-EXPIRY_DAY = Decimal("0.02")
-
-# The 16 scenarios: price move in scan ranges, vol move in scan ranges, share of the loss counted.
-_REGULAR = [(0.0, v, 1.0) for v in (1, -1)] + [
-    (sign * thirds / 3, v, 1.0) for thirds in (1, 2, 3) for sign in (1, -1) for v in (1, -1)
-]
-SCENARIOS = np.array(
-    [*_REGULAR, (EXTREME_MOVE, 0, EXTREME_COVER), (-EXTREME_MOVE, 0, EXTREME_COVER)]
-)
+from market.kernel.span import Book, Rates
 
 Key = TypeVar("Key", bound=Hashable)
+
+ATTRIBUTION = "stand-alone scaled to the portfolio's"
+"""The method of `attributed`, as it is named wherever a share is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,46 +49,25 @@ class Margin:
         object.__setattr__(self, "total", self.span + self.exposure + self.expiry_day)
 
 
-@dataclass(frozen=True, slots=True)
-class _Book:
-    """The legs as arrays, one entry a leg."""
-
-    units: np.ndarray
-    future: np.ndarray
-    call: np.ndarray
-    strike: np.ndarray
-    price: np.ndarray
-    vol: np.ndarray
-    forward: np.ndarray
-    years: np.ndarray
-
-    def only(self, chosen: np.ndarray) -> "_Book":
-        return _Book(*(getattr(self, name)[chosen] for name in _Book.__slots__))
-
-
 def requirement(legs: Sequence[MarginLeg], spot: float, now: datetime) -> Margin:
     """The margin of these legs together: SPAN, exposure, and the expiry-day addition.
 
-    Legs of one underlying; bought premium is paid in cash and is no part of it. Legs that expire
-    today get no offset from later ones.
+    Legs of one underlying, one leg a contract; bought premium is paid in cash and is no part of it.
+    Since 10 February 2025 legs that expire today get no offset from later ones.
     """
     held = [leg for leg in legs if leg.quantity]
     if not held:
         return Margin()
     _require_priced(held, spot)
-    book = _book(held, now)
+    rates = span.rates_on(ist_day(now))
     today = np.array([_expires_today(leg, now) for leg in held])
-    span = sum(_span(book.only(group)) for group in (today, ~today) if group.any())
     short = [leg for leg in held if leg.contract.is_option and leg.quantity < 0]
-    exposed = sum(
-        abs(leg.quantity) for leg in held if not leg.contract.is_option or leg.quantity < 0
-    )
     expiring = -sum(leg.quantity for leg in short if _expires_today(leg, now))
     index = Decimal(str(spot))
     return Margin(
-        span=rupees(float(span)),
-        exposure=rupees(EXPOSURE * index * exposed),
-        expiry_day=rupees(EXPIRY_DAY * index * expiring),
+        span=rupees(_span(_book(held, now), today, rates)),
+        exposure=_exposure(held, index, rates),
+        expiry_day=rupees(rates.expiry_day * index * expiring),
     )
 
 
@@ -130,84 +92,38 @@ def attributed(total: Decimal, stand_alone: Mapping[Key, Decimal]) -> dict[Key, 
     return shares
 
 
-def _span(book: _Book) -> float:
-    scan = max(0.0, float(_scenario_losses(book).max())) + _calendar_charge(book)
-    net_option_value = float((book.units * book.price)[~book.future].sum())
-    return max(scan - net_option_value, _defined_risk(book), 0.0)
+def _span(book: Book, today: np.ndarray, rates: Rates) -> float:
+    if not rates.expiry_apart:
+        return span.span(book, rates)
+    return sum(span.span(book.only(group), rates) for group in (today, ~today) if group.any())
 
 
-def _scenario_losses(book: _Book) -> np.ndarray:
-    """What each scenario would cost, one day on: futures by their move, options revalued."""
-    moves, vol_moves, cover = (column[:, None] for column in SCENARIOS.T)
-    scan = _price_scan(book)
-    shock = np.maximum(VOL_SCAN * book.vol, VOL_SCAN_FLOOR)
-    years = np.maximum(book.years - LOOK_AHEAD, 0.0)
-    values = pricing.price(
-        book.forward * (1 + moves * scan),
-        book.strike,
-        years,
-        np.exp(-pricing.RATE * years),
-        np.maximum(book.vol + vol_moves * shock, LOWEST_VOL),
-        book.call,
-    )
-    change = np.where(book.future, book.forward * moves * scan, values - book.price)
-    return -cover[:, 0] * (change @ book.units)
+def _exposure(held: Sequence[MarginLeg], index: Decimal, rates: Rates) -> Decimal:
+    """On every short option and every future, hedged or not; more on a short far from the money."""
+    total = ZERO
+    for leg in held:
+        if leg.contract.is_option and leg.quantity > 0:
+            continue
+        deep = _out_of_the_money(leg.contract, index) > rates.deep_otm_from * index
+        rate = rates.exposure + (rates.deep_otm if deep else ZERO)
+        total += rate * index * abs(leg.quantity)
+    return rupees(total)
 
 
-def _defined_risk(book: _Book) -> float:
-    """The worst settlement value within the price scan range: what a spread's width can cost.
-
-    Taken at both ends of the range and at every strike inside it, all expiries moving together.
-    """
-    scan = float(_price_scan(book).max())
-    strikes = (book.strike / book.forward - 1)[~book.future]
-    moves = np.concatenate(([-scan, 0.0, scan], strikes[np.abs(strikes) < scan]))
-    settled = book.forward * (1 + moves[:, None])
-    sign = np.where(book.call, 1.0, -1.0)
-    worth = np.where(
-        book.future, settled - book.forward, np.maximum(sign * (settled - book.strike), 0.0)
-    )
-    return -float((worth @ book.units).min())
+def _out_of_the_money(contract: Contract, index: Decimal) -> Decimal:
+    """Points from the index to the strike, above 0 when out of the money; 0 for a future."""
+    if contract.strike is None:
+        return ZERO
+    gap = contract.strike - index
+    return gap if contract.is_call else -gap
 
 
-def _calendar_charge(book: _Book) -> float:
-    """1.75% of the far contract on every unit of delta that offsets another expiry's."""
-    dates = np.unique(book.years)
-    if dates.size < 2:
-        return 0.0
-    delta = book.units * np.where(book.future, 1.0, _deltas(book))
-    open_nets: list[float] = []
-    charge = 0.0
-    for years in dates:
-        of_date = book.years == years
-        net = float(delta[of_date].sum())
-        far = float(book.forward[of_date][0])
-        for i, nearer in enumerate(open_nets):
-            if nearer * net < 0:
-                matched = min(abs(nearer), abs(net))
-                charge += CALENDAR_CHARGE * far * matched
-                open_nets[i] -= np.copysign(matched, nearer)
-                net -= np.copysign(matched, net)
-        open_nets.append(net)
-    return charge
-
-
-def _deltas(book: _Book) -> np.ndarray:
-    df = np.exp(-pricing.RATE * book.years)
-    found = pricing.greeks(book.forward, book.strike, book.years, df, book.vol, book.call)
-    return np.asarray(found["delta"])
-
-
-def _price_scan(book: _Book) -> np.ndarray:
-    return np.where(book.years > NINE_MONTHS, PRICE_SCAN_LONG, PRICE_SCAN)
-
-
-def _book(legs: Sequence[MarginLeg], now: datetime) -> _Book:
+def _book(legs: Sequence[MarginLeg], now: datetime) -> Book:
     def column(values: list[float]) -> np.ndarray:
         return np.array(values, dtype=float)
 
     contracts = [leg.contract for leg in legs]
-    return _Book(
+    return Book(
         units=column([leg.quantity for leg in legs]),
         future=np.array([not contract.is_option for contract in contracts]),
         call=np.array([contract.is_call for contract in contracts]),

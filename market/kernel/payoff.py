@@ -67,7 +67,7 @@ def summary(legs: Sequence[PayoffLeg]) -> PayoffSummary:
     )
 
 
-def curve(
+def curve(  # noqa: PLR0913 - the last three are keywords with a usual value
     legs: Sequence[PayoffLeg],
     spots: Any,
     t: Any,
@@ -75,11 +75,12 @@ def curve(
     *,
     rate: float = pricing.RATE,
     basis: Any = None,
+    shift: Any = 0.0,
 ) -> np.ndarray:
     """Profit at each spot if it stood there now: `t` years and `vols` one number or one per leg.
 
-    A leg's forward is spot x basis (one number or one per leg); the default basis is exp(rate x t).
-    A leg whose t is 0 is at expiry.
+    A leg's forward is spot x basis + shift points (one number or one per leg), never below 0; the
+    default basis is exp(rate x t). A leg whose t is 0 is at expiry.
     """
     count = len(legs)
     settled = np.asarray(spots, dtype=float)
@@ -89,7 +90,7 @@ def curve(
     strikes = np.array([leg.strike or 1.0 for leg in legs], dtype=float)
     calls = np.array([leg.option_type == "CE" for leg in legs])
     futures = np.array([leg.option_type == "FUT" for leg in legs])
-    forwards = np.multiply.outer(settled, carry)
+    forwards = np.maximum(np.multiply.outer(settled, carry) + shift, 0.0)
     values = pricing.price(forwards, strikes, years, np.exp(-rate * years), sigma, calls)
     marks = np.where(futures, forwards, values) - np.array([leg.price for leg in legs])
     return marks @ np.array([leg.units for leg in legs], dtype=float)

@@ -6,135 +6,126 @@ vol (1.00, not a point), of year and of rate; presentation scales them. Scalars 
 arrays in give arrays out. `implied_vol` and its flags come from `implied.py`.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 
-from market.kernel.implied import Flag, implied_vol
-from market.kernel.normalised import ISQ2PI, log_ratio
+from market.kernel import scalar
+from market.kernel.blocks import are_scalars, broadcast, in_blocks
+from market.kernel.daycount import CONVENTIONS, DAY_COUNT, year_fraction
+from market.kernel.flags import NAMES, Flag
+from market.kernel.forwards import parity_forward
+from market.kernel.greeks import all_greeks, greeks_at, values
+from market.kernel.implied import implied_vol, solve
 
-__all__ = ["RATE", "Flag", "greeks", "implied_vol", "parity_forward", "price", "year_fraction"]
+__all__ = [
+    "CONVENTIONS", "DAY_COUNT", "RATE", "Flag", "greeks", "implied_greeks", "implied_vol",
+    "parity_forward", "price", "spot_greeks", "year_fraction",
+]  # fmt: skip
+
+FEW = 20
+"""Up to here a loop over the scalar path is quicker than arrays."""
 
 RATE = 0.065
 """Default risk-free rate a year, continuously compounded: an input of our valuations, not a fact.
 Index options are priced off their own forward, so it only discounts, which moves little."""
 
-SECONDS_A_YEAR = 365 * 86400
-PARITY_STRIKES = 5
-FEWEST_PARITY_STRIKES = 3
-FAR = 1e8  # |d| beyond which every density is 0 long since; keeps 0 x inf out of the products
-
-
-def year_fraction(now: datetime, expiry_time: datetime) -> float:
-    """Years of 365 calendar days from now to the settlement time, in seconds; 0 once it passed."""
-    return max(0.0, (expiry_time - now).total_seconds() / SECONDS_A_YEAR)
-
 
 def price(forward: Any, strike: Any, t: Any, df: Any, vol: Any, is_call: Any) -> Any:
-    """Black-76 value; the discounted intrinsic value when t or vol is 0 or less."""
-    forward, strike, t, df, vol = _floats(forward, strike, t, df, vol)
-    sign = _signs(is_call)
-    s = vol * np.sqrt(np.maximum(t, 0.0))
+    """Black-76 value; the discounted intrinsic value when t or vol is 0 or less.
+
+    Shapes broadcast; NaN where an input is; nothing raises for its values. Source: Black (1976).
+    """
+    if are_scalars(forward, strike, t, df, vol, is_call):
+        return scalar.price(forward, strike, t, df, vol, is_call)
+    shape, columns = broadcast(forward, strike, t, df, vol, is_call)
     with np.errstate(all="ignore"):
-        d1 = log_ratio(forward, strike) / s + 0.5 * s
-        value = df * sign * (forward * ndtr(sign * d1) - strike * ndtr(sign * (d1 - s)))
-    intrinsic = df * np.maximum(sign * (forward - strike), 0.0)
-    return _as_given(np.where((t <= 0) | (vol <= 0), intrinsic, value))
+        value = in_blocks(values, columns)[0]
+    return _as_given(value, shape)
 
 
 def greeks(forward: Any, strike: Any, t: Any, df: Any, vol: Any, is_call: Any) -> dict[str, Any]:
-    """The price and its 13 Greeks with respect to the forward.
+    """The price and its 13 Greeks with respect to the forward; formulas in greeks.py.
 
     delta, gamma, vega, theta (a year of calendar time passing), rho (forward held), vanna, volga,
     charm, speed, zomma, color, veta and dual_delta. At t or vol of 0 or less they are those of the
-    discounted intrinsic value: a step in delta (half at the money), never infinite.
+    discounted intrinsic value: a step in delta (half at the money), never infinite. Shapes
+    broadcast; NaN where an input is.
     """
-    arrays = np.broadcast_arrays(*_floats(forward, strike, t, df, vol), _signs(is_call))
-    dead = (arrays[2] <= 0) | (arrays[4] <= 0)
+    if are_scalars(forward, strike, t, df, vol, is_call):
+        return scalar.greeks(forward, strike, t, df, vol, is_call)
+    shape, columns = broadcast(forward, strike, t, df, vol, is_call)
     with np.errstate(all="ignore"):
-        found = _living(*arrays)
-        if dead.any():
-            settled = _settled(*arrays)
-            found = {name: np.where(dead, settled[name], found[name]) for name in found}
-    return {name: _as_given(value) for name, value in found.items()}
+        found = in_blocks(all_greeks, columns)
+    return {name: _as_given(column, shape) for name, column in zip(NAMES, found, strict=True)}
 
 
-def parity_forward(
-    strikes: Sequence[float], calls: Sequence[float], puts: Sequence[float], df: float
-) -> float | None:
-    """The forward that put-call parity implies: the median over the 5 strikes nearest the money.
+def implied_greeks(
+    price: Any, forward: Any, strike: Any, t: Any, df: Any, is_call: Any
+) -> tuple[Any, Any, dict[str, Any]]:
+    """(vol, flag, greeks) of market prices in one go: `implied_vol`, then `greeks` at that vol.
 
-    A strike counts when both quotes are finite and above 0; the money is where call and put are
-    closest. None with fewer than 3 such strikes.
+    Shapes broadcast; scalars give floats. An expired option has the Greeks of its intrinsic value;
+    all Greeks are NaN where the price implies no vol.
     """
-    k, c, p = (np.asarray(values, dtype=float) for values in (strikes, calls, puts))
-    quoted = np.isfinite(c) & np.isfinite(p) & (c > 0) & (p > 0)
-    if np.count_nonzero(quoted) < FEWEST_PARITY_STRIKES:
-        return None
-    k, gap = k[quoted], (c - p)[quoted]
-    nearest = np.argsort(np.abs(gap), kind="stable")[:PARITY_STRIKES]
-    return float(np.median(k[nearest] + gap[nearest] / df))
+    if are_scalars(price, forward, strike, t, df, is_call):
+        return _solved_one(price, forward, strike, t, df, is_call)
+    shape, columns = broadcast(price, forward, strike, t, df, is_call)
+    if columns[0].size <= FEW:
+        vol, flag, *found = _solved_few(columns)
+    else:
+        with np.errstate(all="ignore"):
+            vol, flag, *found = in_blocks(_solved, columns)
+    named = {name: column.reshape(shape) for name, column in zip(NAMES, found, strict=True)}
+    return vol.reshape(shape), flag.reshape(shape), named
 
 
-def _living(f: Any, k: Any, t: Any, df: Any, vol: Any, sign: Any) -> dict[str, Any]:
-    root = np.sqrt(t)
-    s = vol * root
-    d1 = np.clip(log_ratio(f, k) / s + 0.5 * s, -FAR, FAR)
-    d2 = d1 - s
-    r = -np.log(df) / t
-    density = np.exp(-0.5 * d1 * d1) * (df * ISQ2PI)
-    delta = sign * df * ndtr(sign * d1)
-    dual_delta = -sign * df * ndtr(sign * d2)
-    value = f * delta + k * dual_delta
-    gamma = density / (f * s)
-    vega = f * density * root
-    return {
-        "price": value,
-        "delta": delta,
-        "gamma": gamma,
-        "vega": vega,
-        "theta": r * value - 0.5 * vega * vol / t,
-        "rho": -t * value,
-        "vanna": -density * d2 / vol,
-        "volga": vega * d1 * d2 / vol,
-        "charm": r * delta + density * d2 / (2 * t),
-        "speed": -gamma / f * (d1 / s + 1),
-        "zomma": gamma * (d1 * d2 - 1) / vol,
-        "color": r * gamma + gamma * (1 - d1 * d2) / (2 * t),
-        "veta": r * vega - vega * (1 + d1 * d2) / (2 * t),
-        "dual_delta": dual_delta,
+def spot_greeks(found: dict[str, Any], forward: Any, spot: Any, t: Any) -> dict[str, Any]:
+    """The Greeks of `greeks` with respect to the spot, for forward = spot x exp(carry x t).
+
+    The chain rule with dF/dS = F/S and dF/dt = -carry F, carry = r - q = ln(F/S)/t (0 once t is 0):
+    rho is that of a rate which moves the forward too; vega, volga and dual delta do not change.
+    """
+    ratio = np.asarray(forward, dtype=float) / spot
+    years = np.asarray(t, dtype=float)
+    carry = np.divide(np.log(ratio), years, out=np.zeros(np.shape(ratio * years)), where=years > 0)
+    drift = carry * forward
+    delta, gamma = found["delta"], found["gamma"]
+    moved = found | {
+        "delta": delta * ratio,
+        "gamma": gamma * ratio**2,
+        "theta": found["theta"] - delta * drift,
+        "rho": found["rho"] + delta * forward * np.maximum(years, 0.0),
+        "vanna": found["vanna"] * ratio,
+        "charm": ratio * (found["charm"] - carry * delta - drift * gamma),
+        "speed": found["speed"] * ratio**3,
+        "zomma": found["zomma"] * ratio**2,
+        "color": ratio**2 * (found["color"] - 2 * carry * gamma - drift * found["speed"]),
+        "veta": found["veta"] - drift * found["vanna"],
     }
+    return {name: float(v) if np.ndim(v) == 0 else v for name, v in moved.items()}
 
 
-def _settled(f: Any, k: Any, t: Any, df: Any, vol: Any, sign: Any) -> dict[str, Any]:
-    years = np.maximum(t, 0.0)
-    r = np.where(years > 0, -np.log(df) / np.where(years > 0, years, 1.0), 0.0)
-    step = np.heaviside(sign * (f - k), 0.5)
-    value = df * np.maximum(sign * (f - k), 0.0)
-    delta = sign * df * step
-    flat = dict.fromkeys(
-        ("gamma", "vega", "vanna", "volga", "speed", "zomma", "color", "veta"), 0.0 * (value + vol)
-    )
-    return flat | {
-        "price": value,
-        "delta": delta,
-        "theta": r * value,
-        "rho": -years * value,
-        "charm": r * delta,
-        "dual_delta": -sign * df * step,
-    }
+def _solved(price: np.ndarray, *columns: np.ndarray) -> tuple[np.ndarray, ...]:
+    f, k, t, df, call = columns
+    vol, flag, known = solve(price, *columns)
+    return vol, flag, *greeks_at(price, known, f, k, t, df, vol, call)
 
 
-def _floats(*values: Any) -> list[np.ndarray]:
-    return [np.asarray(value, dtype=float) for value in values]
+def _solved_few(columns: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    found = [_solved_one(*row) for row in rows]
+    flags = np.array([flag for _, flag, _ in found], dtype=np.int8)
+    greeks_of = (np.array([each[name] for _, _, each in found], dtype=float) for name in NAMES)
+    return np.array([vol for vol, _, _ in found], dtype=float), flags, *greeks_of
 
 
-def _signs(is_call: Any) -> np.ndarray:
-    return np.where(np.asarray(is_call, dtype=bool), 1.0, -1.0)
+def _solved_one(
+    price: float, forward: float, strike: float, t: float, df: float, is_call: Any
+) -> tuple[float, Flag, dict[str, float]]:
+    vol, flag = scalar.implied_vol(price, forward, strike, t, df, is_call)
+    return vol, flag, scalar.greeks(forward, strike, t, df, vol, is_call)
 
 
-def _as_given(value: np.ndarray) -> Any:
-    return float(value) if np.ndim(value) == 0 else value
+def _as_given(value: np.ndarray, shape: tuple[int, ...]) -> Any:
+    return float(value[0]) if shape == () else value.reshape(shape)

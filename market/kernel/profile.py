@@ -12,8 +12,8 @@ FULL_WEEKDAYS = (
 )  # fmt: skip
 
 
-def facts_from_config(config: dict[str, Any]) -> Facts:
-    """The packaged facts with the session times and index table that the environment states.
+def facts_from_config(config: dict[str, Any], *, dated: Facts | None = None) -> Facts:
+    """The dated facts (None: the packaged ones) with the hours and index table that it states.
 
     Keys: trading_start_time and trading_end_time ("09:15") and indices
     {name: {"lot_size": 25, "weekly_expiry": "Thursday"}}; a null or absent key leaves the dated
@@ -21,7 +21,7 @@ def facts_from_config(config: dict[str, Any]) -> Facts:
     for every expiry, and the monthly expiry is the last such weekday of the month.
     """
     facts = _with_hours(
-        tables.packaged(), config.get("trading_start_time"), config.get("trading_end_time")
+        dated or tables.packaged(), config.get("trading_start_time"), config.get("trading_end_time")
     )
     indices = config.get("indices")
     if not indices:

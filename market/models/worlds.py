@@ -50,7 +50,7 @@ class Timeline(models.Model):
 
 
 class Contract(models.Model):
-    """A contract that something here traded or was quoted; its lot is that of its expiry."""
+    """A contract that something here traded, quoted or read from a master; its lot is that of its expiry."""
 
     symbol = models.CharField(max_length=40, unique=True)
     exchange = models.CharField(max_length=4)

@@ -19,6 +19,8 @@ OVERNIGHT = 0.35  # of a day's volatility
 SEED_RANGE = 2**63
 WEEKLY_STRIKES = 18  # on each side of the day's opening at-the-money strike
 MONTHLY_STRIKES = 22
+FAR_STRIKES = 8
+NEAR_WEEKLIES, NEAR_MONTHLIES = 3, 2
 
 Series = tuple[str, date]
 Bounds = dict[Series, tuple[int, int]]
@@ -26,21 +28,22 @@ Bounds = dict[Series, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Where an index starts, how far it moves in a day, its at-the-money volatility a year, and
-    its correlation with the market's common move."""
+    """Where an index starts, how far it moves in a day, its at-the-money volatility a year, its
+    correlation with the market's common move, and the lots open at its busiest strike."""
 
     level: float
     daily: float
     vol: float
     common: float
+    interest: int
 
 
 INDICES = {
-    "NIFTY": Index(24_500, 0.0075, 0.125, 0.99),
-    "BANKNIFTY": Index(55_000, 0.0085, 0.14, 0.90),
-    "FINNIFTY": Index(26_000, 0.0085, 0.14, 0.90),
-    "MIDCPNIFTY": Index(12_700, 0.0100, 0.17, 0.80),
-    "SENSEX": Index(80_000, 0.0075, 0.125, 0.99),
+    "NIFTY": Index(24_500, 0.0075, 0.125, 0.99, 90_000),
+    "BANKNIFTY": Index(55_000, 0.0085, 0.14, 0.90, 25_000),
+    "FINNIFTY": Index(26_000, 0.0085, 0.14, 0.90, 1_500),
+    "MIDCPNIFTY": Index(12_700, 0.0100, 0.17, 0.80, 6_000),
+    "SENSEX": Index(80_000, 0.0075, 0.125, 0.99, 40_000),
 }
 NAMES = tuple(INDICES)
 COMMON = np.array([index.common for index in INDICES.values()])
@@ -48,13 +51,15 @@ COMMON = np.array([index.common for index in INDICES.values()])
 
 @dataclass(frozen=True, slots=True)
 class DayPath:
-    """One day: levels by second (row) and index (column), volatility levels, and what is listed."""
+    """One day: levels by second (row) and index (column), volatility levels, what is listed, and
+    the share of the day's activity that is done at each second."""
 
     day: date
     session: Session
     levels: np.ndarray
     vols: np.ndarray
     listed: Bounds
+    done: np.ndarray
 
     def second(self, now: datetime) -> int:
         """The row of this instant; ValueError outside the session."""
@@ -113,7 +118,7 @@ class Chain:
         seconds = int((session.close - session.open).total_seconds())
         levels = _walk(rng, start, daily * exp(0.25 * rng.standard_normal()), seconds)
         listed = _listed(day, start, {} if before is None else before.listed)
-        return DayPath(day, session, levels, vols, listed)
+        return DayPath(day, session, levels, vols, listed, _done(seconds))
 
 
 def playable(day: date) -> Session | None:
@@ -141,14 +146,18 @@ def _walk(
     rng: np.random.Generator, start: np.ndarray, daily: np.ndarray, seconds: int
 ) -> np.ndarray:
     """Levels at each second: busy at the open and the close, with an occasional jump."""
-    place = np.linspace(-1.0, 1.0, seconds)
-    busy = 1 + 2 * place**2
-    scale = np.sqrt(busy / busy.sum())[:, None] * daily
+    scale = np.sqrt(np.diff(_done(seconds)))[:, None] * daily
     moves = scale * _together(rng, seconds) - 0.5 * scale**2
     for second in rng.integers(0, seconds, rng.poisson(JUMPS_A_DAY)):
         moves[second] += JUMP * rng.standard_normal()
     logs = np.vstack([np.zeros(len(NAMES)), np.cumsum(moves, axis=0)])
     return start * np.exp(logs)
+
+
+def _done(seconds: int) -> np.ndarray:
+    """Share of the day's variance and dealing done by each second: 0 at the open, 1 at the close."""
+    busy = 1 + 2 * np.linspace(-1.0, 1.0, seconds) ** 2
+    return np.concatenate([[0.0], np.cumsum(busy) / busy.sum()])
 
 
 def _listed(day: date, start: np.ndarray, before: Bounds) -> Bounds:
@@ -166,9 +175,9 @@ def _listed(day: date, start: np.ndarray, before: Bounds) -> Bounds:
 
 
 def _series(name: str, day: date) -> list[tuple[date, int]]:
-    """The nearest expiries with weeklies, and this and the next month's."""
+    """Every listed expiry and its strikes a side: the far ones have fewer until they come near."""
     known = expiries(name, day)
-    monthly = [each.day for each in known if each.kind == "monthly"]
-    nearest = [each.day for each in known][:3] if any(e.kind == "weekly" for e in known) else []
-    wanted = sorted({*nearest, *monthly[:2]})
-    return [(each, MONTHLY_STRIKES if each in monthly else WEEKLY_STRIKES) for each in wanted]
+    near = [each.day for each in known if each.kind == "weekly"][:NEAR_WEEKLIES]
+    near += [each.day for each in known if each.kind == "monthly"][:NEAR_MONTHLIES]
+    widths = {"weekly": WEEKLY_STRIKES, "monthly": MONTHLY_STRIKES}
+    return [(each.day, widths[each.kind] if each.day in near else FAR_STRIKES) for each in known]

@@ -77,13 +77,7 @@ class Simulated:
         return market_step(speed) / speed
 
     def settlements(self, frame: Frame) -> dict[str, Decimal]:
-        today = ist_day(frame.now)
-        expiring = {name for name, expiry in frame.forwards if expiry == today}
-        return {
-            name: self._world.day(today).settlement_value(name)
-            for name in sorted(expiring)
-            if frame.now >= calendar.settlement_time(exchange_of(name), today)
-        }
+        return settlement_values(self._world, frame)
 
 
 class Recorded:
@@ -120,6 +114,17 @@ class Recorded:
             for frame in day.frames(self._key):
                 if after is None or frame.now > after:
                     yield frame
+
+
+def settlement_values(world: simulated.World, frame: Frame) -> dict[str, Decimal]:
+    """By underlying whose contracts expire on the frame's day, the value once it has been struck."""
+    today = ist_day(frame.now)
+    expiring = {name for name, expiry in frame.forwards if expiry == today}
+    return {
+        name: world.day(today).settlement_value(name)
+        for name in sorted(expiring)
+        if frame.now >= calendar.settlement_time(exchange_of(name), today)
+    }
 
 
 def market_step(speed: int) -> float:

@@ -22,10 +22,10 @@ from market.kernel.contracts import Contract, kind_of
 from market.kernel.frame import Frame, Quote
 from market.kernel.money import rupees, to_tick
 from market.kernel.pricing import RATE, parity_forward, year_fraction
+from market.kernel.spot import spot_lives
 from market.sources import files as recordings
 from market.sources.files import Broken, LtpRows, SpotBars
 from market.sources.quality import Quality, account
-from market.sources.spot import spot_lives
 from market.sources.spread import DEFAULT_SPREAD, Facts, SpreadModel, facts_of
 
 __all__ = ["DEFAULT_SPREAD", "NothingRecorded", "Quality", "RecordedDay", "SpreadModel", "days"]

@@ -1,15 +1,14 @@
 """Simulated days: a seeded market of the five indices that quotes at any second of its sessions.
 
-Spot paths come from paths.py. Each series is priced by Black-76 on forward = spot x exp(rate x t)
-with a smile in standardised log-moneyness and a term structure; bid and ask are rounded outward to
-ticks around that price, so quotes never cross and put-call parity holds within them. The same
-seed, first day and instant give the same frame.
+Spot paths come from paths.py, prices from the arbitrage-free surface of surface.py on forward =
+spot x exp(rate x t), depth, open interest and volume from activity.py. Bid and ask are rounded
+outward to ticks around the price, so quotes never cross, and put-call parity, the order and the
+convexity of strikes hold within them. The same seed, first day and instant give the same frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Set
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -19,50 +18,52 @@ import numpy as np
 
 from market.kernel import calendar, pricing
 from market.kernel.clock import IST, ist_day
-from market.kernel.contracts import Contract, exchange_of, kind_of, strike_step
+from market.kernel.contracts import Contract, exchange_of, strike_step
 from market.kernel.frame import Frame, Quote
 from market.kernel.money import rupees
-from market.sources.paths import NAMES, SEED_RANGE, Chain, DayPath, playable
-from market.sources.spot import spot_lives
+from market.kernel.spot import spot_lives
+from market.sources import surface
+from market.sources.activity import Activity, activity, keys
+from market.sources.paths import INDICES, NAMES, OVERNIGHT, SEED_RANGE, Chain, DayPath, playable
+from market.sources.series import Series, all_series, options
 
-SKEW = -0.07
-CURVE = 0.025
-WING = 4.0  # standard deviations beyond which the smile stays level
-SHORT_END = 0.15  # extra volatility of the nearest expiries, fading over a week
-WEEK = 7 / 365
-LEVERAGE = -5.0  # volatility rises as the index falls: relative change per unit of log spot
 HALF_SPREAD = 0.0015
 LEAST_HALF_SPREAD = 0.03
-FEWEST_LOTS, MOST_LOTS = 5, 60
+FUTURES_BUSIER = 4  # times the busiest strike's open interest
 AVERAGED = timedelta(minutes=30)  # the settlement value's window where it is an average
-NEAREST_T = 1 / 365
+DAYS_A_YEAR = 252
+IN_SESSION = 1 / (1 + OVERNIGHT**2)  # of a day's variance
+TICKS = 20  # of an option, a rupee
+SPREAD = (
+    f"bid and ask are modelled: half-spread {HALF_SPREAD:.2%} of the price, at least "
+    f"{LEAST_HALF_SPREAD:.2f} rupees, rounded outward to ticks; no bid where it would be below one tick"
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Series:
-    """One expiry of one index, with its block of options."""
-
-    underlying: str
-    column: int
-    expiry: date
-    settles: datetime
-    numbers: range
-    strikes: np.ndarray
-    block: slice
-    monthly: bool
+class NotSimulated(ValueError):
+    """An index that this market does not have."""
 
 
 class World:
-    """A simulated timeline's market, from its first day to the end of the calendar."""
+    """A simulated timeline's market, from its first day to the end of the calendar.
 
-    def __init__(self, seed: int, first_day: date) -> None:
+    With fewer underlyings those alone are quoted, each exactly as in the whole market.
+    """
+
+    def __init__(self, seed: int, first_day: date, *, underlyings: Set[str] | None = None) -> None:
+        unknown = set(underlyings or ()) - set(NAMES)
+        if unknown:
+            raise NotSimulated(
+                f"{', '.join(sorted(unknown))} is not simulated; use {', '.join(NAMES)}."
+            )
         self._chain = Chain(seed, first_day)
+        self._underlyings = frozenset(NAMES if underlyings is None else underlyings)
         self._days: dict[date, Day] = {}
 
     def day(self, day: date) -> Day:
         """That day; LookupError when this world does not play it."""
         if day not in self._days:
-            self._days = {day: Day(self._chain.path(day), self._chain.seed)}
+            self._days = {day: Day(self._chain.path(day), self._chain.seed, self._underlyings)}
         return self._days[day]
 
     def frame_at(self, now: datetime, *, timeline: str, n: int, cadence: float) -> Frame:
@@ -93,19 +94,24 @@ class World:
 class Day:
     """One simulated trading day."""
 
-    def __init__(self, path: DayPath, seed: int) -> None:
+    def __init__(self, path: DayPath, seed: int, underlyings: Set[str] = frozenset(NAMES)) -> None:
         self._path = path
-        self._seed = seed % SEED_RANGE
-        self._series = list(_all_series(path))
-        self.contracts = _options(self._series)
-        self._symbols = [each.symbol for each in self.contracts]
-        self._lots = np.array([each.lot_size for each in self.contracts])
-        self._is_call = np.array([each.is_call for each in self.contracts])
+        self._columns = [column for column, name in enumerate(NAMES) if name in underlyings]
+        self._series = list(all_series(path, underlyings))
+        self.contracts = options(self._series)
         self._futures = [
-            (each, Contract(each.underlying, each.expiry, "FUT"))
-            for each in self._series if each.monthly
+            (at, Contract(each.underlying, each.expiry, "FUT"))
+            for at, each in enumerate(self._series) if each.monthly
         ]  # fmt: skip
-        self._future_facts = [(f.symbol, f.tick_size, f.lot_size) for _, f in self._futures]
+        self._future_ticks = [each.tick_size for _, each in self._futures]
+        everything = [*self.contracts, *(each for _, each in self._futures)]
+        self._symbols = [each.symbol for each in everything]
+        self._lots = np.array([each.lot_size for each in everything])
+        self._strikes = np.array([float(each.strike or 0) for each in self.contracts])
+        self._is_call = np.array([each.is_call for each in self.contracts])
+        sizes = [2 * len(each.numbers) for each in self._series]
+        self._of_series = np.repeat(np.arange(len(sizes)), sizes)
+        self._activity = self._busy(everything, seed % SEED_RANGE)
 
     @property
     def session(self) -> calendar.Session:
@@ -115,10 +121,8 @@ class Day:
         """Every quote at that instant; ValueError outside the session."""
         now = now.astimezone(IST)  # so that a frame's bytes do not depend on who asks
         second = self._path.second(now)
-        rng = np.random.default_rng([self._seed, self._path.day.toordinal(), second])
         forwards = [self._forward(each, now, second) for each in self._series]
-        quotes = self._option_quotes(now, second, forwards, rng)
-        quotes |= self._future_quotes(now, forwards, rng)
+        quotes = self._quotes(now, second, np.array(forwards))
         return Frame(
             timeline=timeline,
             n=n,
@@ -142,12 +146,12 @@ class Day:
     def _spots(self, now: datetime, second: int) -> dict[str, Decimal]:
         levels = self._path.levels[second].tolist()
         return {
-            name: rupees(round(level, 2))
-            for name, level in zip(NAMES, levels, strict=True)
-            if spot_lives(exchange_of(name), now)
+            NAMES[column]: rupees(round(levels[column], 2))
+            for column in self._columns
+            if spot_lives(exchange_of(NAMES[column]), now)
         }
 
-    def _forward(self, series: _Series, now: datetime, second: int) -> float:
+    def _forward(self, series: Series, now: datetime, second: int) -> float:
         if series.expiry == self._path.day:
             return self._settled(series.column, series.settles, second)
         spot = float(self._path.levels[second, series.column])
@@ -166,80 +170,86 @@ class Day:
         to_come = max(0, last - second)
         return float((known.sum() + to_come * path[second]) / (len(known) + to_come))
 
-    def _option_quotes(
-        self, now: datetime, second: int, forwards: list[float], rng: np.random.Generator
-    ) -> dict[str, Quote]:
-        price = np.empty(len(self.contracts))
-        for series, forward in zip(self._series, forwards, strict=True):
-            price[series.block] = self._prices(series, forward, now, second)
-        half = np.maximum(LEAST_HALF_SPREAD, HALF_SPREAD * price)
-        bids = np.floor((price - half) * 20 + 1e-9).astype(int)
-        asks = np.maximum(np.ceil((price + half) * 20 - 1e-9).astype(int), 1)
-        last = np.clip(np.rint(price * 20).astype(int), np.maximum(bids, 1), asks)
-        lots = rng.integers(FEWEST_LOTS, MOST_LOTS, (2, len(price))) * self._lots
-        shown = np.where(bids > 0, lots[0], 0)
-        columns = (
-            map(_option_price, bids.tolist()), map(_option_price, asks.tolist()),
-            map(_option_price, last.tolist()), shown.tolist(), lots[1].tolist(), repeat(now),
-        )  # fmt: skip
-        return dict(zip(self._symbols, map(Quote, *columns), strict=True))
-
-    def _prices(self, series: _Series, forward: float, now: datetime, second: int) -> np.ndarray:
-        t = pricing.year_fraction(now, series.settles)
-        df = np.exp(-pricing.RATE * t)
-        column = series.column
-        moved = np.log(self._path.levels[second, column] / self._path.levels[0, column])
-        level = self._path.vols[column] * np.exp(LEVERAGE * moved)
-        atm = level * (1 + SHORT_END * np.exp(-t / WEEK))
-        x = np.log(series.strikes / forward) / (atm * np.sqrt(max(t, NEAREST_T)))
-        x = np.clip(x, -WING, WING)
-        vol = np.tile(atm * (1 + SKEW * x + CURVE * x * x), 2)
-        strikes = np.tile(series.strikes, 2)
-        return pricing.price(forward, strikes, t, df, vol, self._is_call[series.block])
-
-    def _future_quotes(
-        self, now: datetime, forwards: list[float], rng: np.random.Generator
-    ) -> dict[str, Quote]:
-        by_series = dict(zip(map(id, self._series), forwards, strict=True))
-        lots = rng.integers(FEWEST_LOTS, MOST_LOTS, (len(self._futures), 2)).tolist()
-        quotes = {}
-        for (series, _), facts, shown in zip(self._futures, self._future_facts, lots, strict=True):
-            symbol, tick, lot = facts
-            ticks = by_series[id(series)] / float(tick)
-            bid, ask = int(np.floor(ticks - 0.5)), int(np.ceil(ticks + 0.5))
-            quotes[symbol] = Quote(
-                bid * tick, ask * tick, round(ticks) * tick, shown[0] * lot, shown[1] * lot, now
-            )
-        return quotes
-
-
-def _all_series(path: DayPath) -> Iterator[_Series]:
-    at = 0
-    for (underlying, expiry), (low, high) in path.listed.items():
-        step = float(strike_step(underlying))
-        numbers = range(low, high + 1)
-        exchange = exchange_of(underlying)
-        yield _Series(
-            underlying=underlying,
-            column=NAMES.index(underlying),
-            expiry=expiry,
-            settles=calendar.settlement_time(exchange, expiry),
-            numbers=numbers,
-            strikes=np.array(numbers) * step,
-            block=slice(at, at + 2 * len(numbers)),
-            monthly=kind_of(underlying, expiry) == "monthly",
+    def _quotes(self, now: datetime, second: int, forwards: np.ndarray) -> dict[str, Quote]:
+        if not self._series:  # the facts end before the next expiry
+            return {}
+        sides = [*zip(*self._option_sides(now, second, forwards), strict=True)]
+        sides += [
+            self._future_sides(float(forwards[at]), tick)
+            for (at, _), tick in zip(self._futures, self._future_ticks, strict=True)
+        ]
+        bids, asks, last = zip(*sides, strict=True)
+        quoted = np.array([bid is not None for bid in bids])
+        depth = self._activity.depth(self._path.day.toordinal() * 86400 + second)
+        share = float(self._path.done[second])
+        lots = (
+            depth[0] * quoted,
+            depth[1],
+            self._activity.open_interest(share),
+            self._activity.volume(share),
         )
-        at += 2 * len(numbers)
+        shown, offered, interest, volume = ((each * self._lots).tolist() for each in lots)
+        rows = zip(bids, asks, last, shown, offered, repeat(now), interest, volume)
+        return dict(zip(self._symbols, map(Quote._make, rows), strict=True))
 
+    def _option_sides(
+        self, now: datetime, second: int, forwards: np.ndarray
+    ) -> tuple[Iterator[Decimal | None], ...]:
+        price = self._prices(now, second, forwards)
+        half = np.maximum(LEAST_HALF_SPREAD, HALF_SPREAD * price)
+        bids = np.floor((price - half) * TICKS + 1e-9).astype(int)
+        asks = np.maximum(np.ceil((price + half) * TICKS - 1e-9).astype(int), 1)
+        last = np.clip(np.rint(price * TICKS).astype(int), np.maximum(bids, 1), asks)
+        return tuple(map(_option_price, ticks.tolist()) for ticks in (bids, asks, last))
 
-def _options(series: list[_Series]) -> list[Contract]:
-    """The options in the order of the blocks: calls by strike, then puts by strike."""
-    return [
-        Contract(each.underlying, each.expiry, option_type, number * strike_step(each.underlying))
-        for each in series
-        for option_type in ("CE", "PE")
-        for number in each.numbers
-    ]
+    def _prices(self, now: datetime, second: int, forwards: np.ndarray) -> np.ndarray:
+        columns = [each.column for each in self._series]
+        moved = np.log(self._path.levels[second, columns] / self._path.levels[0, columns])
+        level = self._path.vols[columns] * np.exp(surface.LEVERAGE * moved)
+        years = [pricing.year_fraction(now, each.settles) for each in self._series]
+        df = np.exp(-pricing.RATE * np.array(years))
+        atm = surface.theta(level, self.variance_days(second) / DAYS_A_YEAR)
+        at = self._of_series
+        value: np.ndarray = surface.prices(
+            forwards[at], self._strikes, atm[at], df[at], self._is_call
+        )
+        return value
+
+    def variance_days(self, second: int) -> np.ndarray:
+        """By series, the days' variance that is still to come: sessions and nights until it settles."""
+        done = self._path.done
+        until = np.array([each.nights for each in self._series])
+        last = np.array([done[min(each.last_second, len(done) - 1)] for each in self._series])
+        in_sessions: np.ndarray = until + last - done[second]
+        return np.maximum(in_sessions, 0.0) * IN_SESSION + until * (1 - IN_SESSION)
+
+    @staticmethod
+    def _future_sides(forward: float, tick: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+        ticks = forward / float(tick)
+        return (
+            int(np.floor(ticks - 0.5)) * tick,
+            int(np.ceil(ticks + 0.5)) * tick,
+            round(ticks) * tick,
+        )
+
+    def _busy(self, contracts: list[Contract], seed: int) -> Activity:
+        columns = np.array([NAMES.index(each.underlying) for each in contracts], dtype=int)
+        steps = np.array([float(strike_step(each.underlying)) for each in contracts])
+        money = np.rint(self._path.levels[0, columns] / steps).astype(int)
+        strikes = np.array([float(each.strike or 0) for each in contracts])
+        is_option = np.array([each.is_option for each in contracts], dtype=bool)
+        numbers = np.where(is_option, np.rint(strikes / steps).astype(int), money)
+        is_call = np.array([each.is_call for each in contracts], dtype=bool)
+        expiries = np.array([each.expiry.toordinal() for each in contracts], dtype=int)
+        busiest = np.array([INDICES[each.underlying].interest for each in contracts])
+        return activity(
+            keys(seed, columns, expiries, np.where(is_option, numbers, 0), is_call),
+            np.where(is_option, numbers, 1),
+            numbers - money,
+            is_call,
+            np.where(is_option, 1, FUTURES_BUSIER) * busiest,
+            expiries - self._path.day.toordinal(),
+        )
 
 
 @cache

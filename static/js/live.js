@@ -1,9 +1,11 @@
 // The live feed: patches the text of [data-live="<channel>:<row>:<field>"] cells, tells the page of events.
 //
 //   data-live="positions:p31:pnl"  "positions:12:p31:ltp"  "summary:basket:12:day_pnl"  "market:NIFTY:spot"
+//   "chain:NIFTY:2026-08-11:24600CE:ltp"
 //   data-format="pnl | rupees | rupees0 | quantity | greek | percent | clock" says how the value is shown.
 // Events arrive as `live:orders`, `live:executions`, `live:risk` on document (for hx-trigger="... from:document"),
-// with detail.gap when some were missed and the page should reload what it shows.
+// with detail.gap when some were missed and the page should reload what it shows. What changed of a chain is
+// told as `live:chain` with detail.channel and detail.rows.
 
 import { direction, shown } from "./money.js";
 
@@ -27,6 +29,7 @@ export function address(text) {
   const field = parts.pop();
   let channel = parts.shift();
   if (channel === "positions" && parts.length === 2) channel += `:${parts.shift()}`;
+  if (channel === "chain" && parts.length === 3) channel += `:${parts.shift()}:${parts.shift()}`;
   if (!parts.length || !field) return null;
   let row = parts.join(":");
   if (channel.startsWith("positions") && /^\d+$/.test(row)) row = `p${row}`;
@@ -76,8 +79,8 @@ function paint(channel, only = null) {
     const at = address(cell.dataset.live);
     if (at?.channel !== channel || (only && !(at.row in only))) continue;
     const row = known.get(at.row);
-    if (!row) cell.toggleAttribute("data-gone", true);
-    else if (at.field in row) show(cell, row[at.field], row);
+    cell.toggleAttribute("data-gone", !row);
+    if (row && at.field in row) show(cell, row[at.field], row);
   }
 }
 
@@ -137,13 +140,16 @@ const heard = {
     wait = FIRST_WAIT;
     if (EVENTS.includes(message.ch)) return before && announce(message.ch, { gap: true });
     rows.set(message.ch, merged(new Map(), message.d));
+    if (message.ch.startsWith("chain:") && !rows.get(message.ch).size) return; // not valued yet
     paint(message.ch);
+    tellChain(message);
   },
   delta(message) {
     if (!follows(message)) return;
     merged(rows.get(message.ch), message.d);
     paint(message.ch, message.d);
     if (message.ch === "system") showFeed();
+    tellChain(message);
   },
   ev(message) {
     if (!follows(message)) return;
@@ -163,6 +169,10 @@ const heard = {
     console.warn("live feed:", message.code, message.detail);
   },
 };
+
+function tellChain(message) {
+  if (message.ch.startsWith("chain:")) announce("chain", { channel: message.ch, rows: message.d });
+}
 
 function showFeed() {
   const feed = rows.get("system")?.get("feed");

@@ -70,7 +70,7 @@ class Chain:
             return self.forward()
         if base == "future":
             return self._future()
-        spot = self.frame.spots.get(self.underlying)
+        spot = self.frame.spot(self.underlying)
         if spot is None:
             raise Unresolvable(
                 Code.NO_SPOT, f"{self.underlying} has no live spot now; use the synthetic base."

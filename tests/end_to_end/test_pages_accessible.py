@@ -124,4 +124,4 @@ def test_a_condor_is_two_clicks_from_the_palette(desk):
     page.get_by_role("button", name="Create Iron Fly").click()
 
     assert page.get_by_role("heading", level=1).inner_text() == "Iron Fly"
-    assert page.get_by_role("img").first.get_attribute("aria-label").startswith("At expiry, for one lot")
+    assert page.get_by_role("img").first.get_attribute("aria-label").startswith("On Tue 4 Aug, for one lot before charges, the best result is ")

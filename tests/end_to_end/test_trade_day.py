@@ -291,10 +291,52 @@ def test_what_is_wrong_is_one_line_and_exit_code_1(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        ([], "Give recorded FILEs, or --simulate DAYS: one of the two."),
+        (["a.csv", "--simulate", "2"], "Give recorded FILEs, or --simulate DAYS: one of the two."),
+        (["--simulate", "0"], "--simulate 0: give 1 to 10000."),
+        (["--simulate", "1", "--every", "0"], "--every 0: give 1 to 3600."),
+        (["--simulate", "1", "--first-day", "Monday"], "--first-day: 'Monday' is not a day"),
+        (["--simulate", "1", "--settlement", "NIFTY=1"], "simulated days bring their own"),
+        (["--simulate", "3", "--first-day", "2026-12-30"], "2027-01-01 is outside the calendar's coverage"),
+    ],
+)
+def test_what_cannot_be_simulated_is_one_line(arguments, says):
+    with pytest.raises(CommandError) as refused:
+        call_command("trade_day", *arguments)
+
+    assert says in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_simulated_days_trade_settle_at_their_own_value_recompute_and_are_reported(tmp_path):
+    """Monday 5 January 2026 and the expiry on Tuesday, an hour between frames."""
+    folder = tmp_path / "backtest"
+
+    printed = report_of(
+        "--simulate", 2, "--seed", 3, "--first-day", "2026-01-05", "--every", 3600, "--report", folder
+    )
+    report = json.loads(printed)
+
+    assert recompute(printed).returncode == 0, recompute(printed).stdout
+    assert report["days"] == ["2026-01-05", "2026-01-06"]
+    assert {row["status"] for row in report["executions"]} == {"done"}
+    assert report["settlements"]
+    assert {row["source"] for row in report["settlements"]} == {"the simulated index at its settlement time"}
+    assert report["provisional"] is False
+    written = json.loads((folder / "report.json").read_text())
+    assert written["backtest"]["total"]["net"] == report["baskets"][0]["net"]
+    assert {key: written[key] for key in report} == report
+    assert "simulated market, seed 3" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
         (["absent.csv"], "absent.csv"),
         (["--settlement", "NIFTY=high"], "--settlement 'NIFTY=high': write UNDERLYING=VALUE"),
         (["--settlement", "NIFTY=NaN"], "--settlement 'NIFTY=NaN': use a known underlying"),
         (["--settlement", "NIFTY=Infinity"], "--settlement 'NIFTY=Infinity': use a known underlying"),
+        (["--settlement", "NIFTY@4 August=1"], "'4 August' is not a day; write YYYY-MM-DD"),
         (["--settlement", "GOLD=1"], "--settlement 'GOLD=1': use a known underlying"),
         (["--basket", "absent.json"], "absent.json cannot be read"),
         (["--entry", "25:00"], "--entry '25:00': write HH:MM"),

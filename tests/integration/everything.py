@@ -18,7 +18,9 @@ from django.db import transaction
 
 from execution.models import Settlement
 from execution.services import pause
-from market.models import Quote, SettlementPrice
+from market.fact_services import seed_facts
+from market.facts import tables
+from market.models import Contract, Instrument, LotFlag, MasterImport, Quote, SettlementPrice
 from market.quotes import connection as valkey
 from marketplace.models import FeeEntry, Invoice, Subscription
 from tests.factories import (
@@ -108,6 +110,7 @@ def standing() -> Iterator[World]:
     with frame:
         yield build()
         transaction.set_rollback(True)
+    tables.install(None)  # the world's tables of facts are gone with it
     valkey().delete("frame:demo", "heartbeat:market")
 
 
@@ -179,6 +182,8 @@ def _trading_rows(owner: User, played: story.World) -> None:
 
 
 def _market_rows(timeline: Any) -> None:
+    seed_facts(now=NOW)
+    _master_rows()
     SettlementPrice.objects.create(
         timeline=timeline, underlying="NIFTY", day=story.DAY, price=Decimal("24500.00"),
         source="test", entered_at=NOW,
@@ -186,6 +191,22 @@ def _market_rows(timeline: Any) -> None:
     Quote.objects.create(
         timeline=timeline, symbol="NIFTY-20260804-24500-CE", ltp=Decimal("71.20"), at=NOW,
         bid_quantity=65, ask_quantity=65, expires_at=NOW + timedelta(minutes=5),
+    )  # fmt: skip
+
+
+def _master_rows() -> None:
+    """What an operator has after reading a broker's instrument master."""
+    read = MasterImport.objects.create(
+        source="zerodha", file_name="instruments.csv", sha256="0" * 64, rows=2, kept=1, at=NOW
+    )
+    Instrument.objects.create(
+        source="zerodha", exchange="NSE", token="1", trading_symbol="NIFTY2680424500CE",
+        contract=Contract.objects.order_by("pk")[0], lot_size=65, tick_size=Decimal("0.05"),
+        imported_at=NOW,
+    )  # fmt: skip
+    LotFlag.objects.create(
+        source="zerodha", underlying="SENSEX50", expiry=date(2026, 8, 6), lot=75, why="unknown_lot",
+        said="No lot is known.", rows=1, example="SENSEX50", found_in=read, found_at=NOW,
     )  # fmt: skip
 
 

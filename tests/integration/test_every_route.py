@@ -42,6 +42,7 @@ SESSION_ONLY = {"api-keys", "api-key"}
 #: What has to be asked along.
 QUERY = {
     "market-chain": "?underlying=NIFTY", "market-contracts": "?underlying=NIFTY",
+    "market-smile": "?underlying=NIFTY", "market-term-structure": "?underlying=NIFTY",
     "market-calendar": "?exchange=NSE&from=2026-07-27&to=2026-07-31",
     "page-risk-verb": "?scope=user&target=", "page-risk-done": "?scope=user&target=",
 }  # fmt: skip
@@ -329,7 +330,8 @@ def test_the_pages_of_signing_in_never_fail(route, world):
 # --- how much a list costs
 
 #: Lists of facts, whose length nobody's rows change.
-FIXED = {"market-chain", "market-contracts", "market-calendar", "market-clock", "presets"}
+FIXED = {"market-chain", "market-smile", "market-term-structure", "market-contracts", "market-calendar",
+         "market-clock", "presets"}  # fmt: skip
 #: How the whole list is asked for, where not by ?limit=100.
 LONGEST = {"risk": ""}
 

@@ -179,19 +179,6 @@ def _rate(component: str, *kind: str) -> Decimal:
     return next(row.rate for row in rows if row.applies(*kind, AUGUST_4))
 
 
-def test_the_margin_parameters_are_those_of_the_document():
-    said = {row["parameter"]: row["value"] for row in table("docs/algorithms/margin.md", "parameter")}
-
-    assert said["price scan range"] == (
-        f"{margin.PRICE_SCAN:.1%} of the forward; {margin.PRICE_SCAN_LONG:.1%} with more than nine months left"
-    )
-    assert said["vol scan range"] == (
-        f"the larger of {margin.VOL_SCAN:.0%} of the vol and {margin.VOL_SCAN_FLOOR * 100:g} points; "
-        f"no vol below {margin.LOWEST_VOL:.0%}"
-    )
-    assert said["calendar charge"].startswith(f"{margin.CALENDAR_CHARGE:.2%} of the far contract's forward")
-
-
 @pytest.mark.parametrize("row", table("docs/algorithms/margin.md", "position"), ids=str)
 def test_exposure_and_expiry_day_margin_are_those_of_the_document(row):
     position, when = row["position"].split(", ")

@@ -17,7 +17,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from market import feed, quotes, selectors, services
+from market import facts_in_force, feed, quotes, selectors, services
+from market.facts import tables
 from market.kernel.clock import ist_day
 from market.kernel.frame import Frame
 from market.models import SettlementPrice, Timeline
@@ -93,6 +94,7 @@ class Market:
                 return
 
     def _play(self, timeline: Timeline) -> None:
+        known = facts_in_force.refresh()
         source = _source(timeline)
         log.info("market_starts", timeline=timeline.key, source=timeline.source,
                  frame=timeline.frame, speed=timeline.speed)  # fmt: skip
@@ -102,6 +104,8 @@ class Market:
         now_playing: Timeline | None = timeline
         while now_playing is not None and not self._stop.is_set():
             timeline = now_playing
+            if facts_in_force.refresh() != known:  # the operator's tables have changed
+                known, source = tables.in_force().revision, _source(timeline)
             frame = source.next_frame(
                 timeline.market_now, n=timeline.frame + 1, speed=timeline.speed
             )

@@ -2,9 +2,11 @@
 
 from datetime import date
 
-from execution.models import Fill, PerformanceMetric
+from execution.engine.marks import day_pnl
+from execution.models import Fill, PerformanceMetric, Position
 from market.kernel.clock import at
 from tests.integration.execution.conftest import MONDAY, one_strategy
+from users.models import Notice
 
 EXPIRY = date(2026, 8, 4)
 
@@ -23,6 +25,34 @@ def test_a_day_on_which_a_pair_only_settles_has_its_result_too(desk_of):
     sold = Fill.objects.get()
     assert sold.side == "SELL"
     assert first.net + second.net == second.realised - first.charges - second.charges
+
+
+def test_a_day_whose_close_nobody_saw_is_closed_by_the_next_one_and_said_to_be_provisional(desk_of):
+    desk = desk_of(one_strategy("Covered Call", broker="zerodha", lots=1))
+    desk.at(9, 20)
+    desk.at(15, 0)
+    desk.day = EXPIRY
+    desk.at(9, 15)
+
+    (first,) = PerformanceMetric.objects.all()
+    assert (first.trading_day, first.final, first.provisional) == (MONDAY, True, True)
+    assert first.net == first.realised + first.unrealised - first.charges
+    for position in Position.objects.all():
+        assert position.day == EXPIRY
+        assert day_pnl([position], desk.player.last) == 0
+    assert Notice.objects.get(kind="late_close").title == "03 Aug 2026 was closed late"
+    desk.at(15, 40)
+    assert PerformanceMetric.objects.filter(trading_day=EXPIRY, final=True).count() == 1
+
+
+def test_a_desk_that_was_down_for_days_writes_down_each_of_them(desk_of):
+    desk = desk_of(one_strategy("Covered Call", broker="zerodha", lots=1))
+    desk.at(9, 20)
+    desk.day = date(2026, 8, 6)
+    desk.at(9, 15)
+
+    days = PerformanceMetric.objects.order_by("trading_day").values_list("trading_day", "fills")
+    assert [(day.day, fills) for day, fills in days] == [(3, 2), (4, 0), (5, 0)]
 
 
 def test_an_exit_after_its_time_keeps_the_time_it_was_due_and_says_how_late(desk):

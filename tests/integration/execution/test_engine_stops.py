@@ -34,12 +34,12 @@ def test_a_stop_counts_the_lots_that_were_entered_not_those_of_the_next_entry(de
 
 
 def test_the_loss_of_a_worthless_long_counts_toward_the_stop(desk_of):
-    desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=1, terms={"stop_loss": "300"}))
+    desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=1, terms={"stop_loss": "1200"}))
     desk.at(9, 20)
     pair = desk.pair("Iron Condor", "zerodha")
     longs = {symbol for symbol, units in desk.held(pair).items() if units > 0}
     last = desk.player.last.quotes
-    assert sum(p.cost for p in Position.objects.filter(quantity__gt=0)) == 390
+    assert sum(p.cost for p in Position.objects.filter(quantity__gt=0)) == 1508
 
     def longs_die(_):
         return {

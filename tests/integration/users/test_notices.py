@@ -73,7 +73,7 @@ def test_the_number_of_queries_does_not_grow_with_the_list(api, user, django_ass
     for n in range(5):
         tell(user, cause=str(n))
 
-    with django_assert_num_queries(3):  # session, user, notices
+    with django_assert_num_queries(4):  # session, user, revision of the facts, notices
         api.get(NOTICES)
 
 

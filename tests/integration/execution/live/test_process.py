@@ -187,6 +187,7 @@ def test_the_market_channel_has_spot_forward_and_the_session(user, valkey, proce
         "spot": "24490.15",
         "forward": "24500.00",
         "expiry": "2026-08-11",
+        "expiries": ["2026-08-11"],
         "state": "open",
         "closes": "2026-08-04T15:40:00+05:30",
     }

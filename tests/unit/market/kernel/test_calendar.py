@@ -13,6 +13,18 @@ def clock(day, text):
     return at(day, time.fromisoformat(text))
 
 
+def test_every_normal_day_of_six_years_has_a_session_of_its_own():
+    first, last = tables.packaged().reach["NSE"]
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    trading = [day for day in days if calendar.can_expire("NSE", day)]
+
+    assert len(trading) == 1479
+    for day in trading:
+        session = calendar.session("NSE", day)
+        assert calendar.spot_is_live("NSE", session.open)
+        assert session.open < calendar.settlement_time("NSE", day) <= session.close
+
+
 @pytest.mark.parametrize(
     ("day", "close"), [(date(2026, 7, 31), "15:30"), (date(2026, 8, 3), "15:40")]
 )
@@ -103,10 +115,10 @@ def test_trading_days_are_counted_after_the_first_day_up_to_the_last():
     assert calendar.trading_days_between("NSE", date(2026, 11, 20), date(2026, 11, 25)) == 2
 
 
-@pytest.mark.parametrize("day", [date(2022, 12, 30), date(2027, 1, 1)])
+@pytest.mark.parametrize("day", [date(2020, 12, 31), date(2027, 1, 1)])
 def test_a_day_outside_the_coverage_is_refused(day):
     for question in (calendar.is_trading_day, calendar.session, calendar.settlement_time):
-        with pytest.raises(OutsideCoverage, match="outside the calendar's coverage"):
+        with pytest.raises(OutsideCoverage, match=f"hours and holidays of {day.year} are missing"):
             question("NSE", day)
 
 
@@ -120,14 +132,32 @@ def test_an_unknown_exchange_is_refused():
         calendar.is_trading_day("MCX", date(2026, 8, 4))
 
 
-def test_weekdays_agree_with_an_independent_calendar_but_for_special_sessions():
-    independent = exchange_calendars.get_calendar("XBOM")
-    sessions = {stamp.date() for stamp in independent.sessions_in_range("2023-01-01", "2026-12-31")}
-    days = (date(2023, 1, 1) + timedelta(days=n) for n in range(4 * 365 + 1))
-    ours = {day for day in days if calendar.is_trading_day("NSE", day)}
+SPECIAL_SESSIONS_IT_LACKS = {
+    date(2021, 11, 4), date(2022, 10, 24), date(2023, 11, 12), date(2024, 1, 20),
+    date(2024, 3, 2), date(2024, 5, 18), date(2024, 11, 1), date(2025, 2, 1),
+    date(2025, 10, 21), date(2026, 2, 1), date(2026, 11, 8),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("exchange", ["NSE", "BSE"])
+def test_days_agree_with_an_independent_calendar_but_for_the_special_sessions_it_lacks(exchange):
+    independent = exchange_calendars.get_calendar("XBOM", start="2021-01-01")
+    sessions = {stamp.date() for stamp in independent.sessions_in_range("2021-01-01", "2026-12-31")}
+    days = (date(2021, 1, 1) + timedelta(days=n) for n in range(6 * 365 + 1))
+    ours = {day for day in days if calendar.is_trading_day(exchange, day)}
 
     assert sessions - ours == set()
-    assert ours - sessions == {day for _, day in tables.packaged().specials}
+    assert ours - sessions == SPECIAL_SESSIONS_IT_LACKS
+
+
+def test_the_independent_calendar_does_not_know_the_longer_session_of_august_2026():
+    independent = exchange_calendars.get_calendar("XBOM", start="2021-01-01")
+
+    assert (
+        independent.session_close("2026-07-31") == calendar.session("BSE", date(2026, 7, 31)).close
+    )
+    later = calendar.session("BSE", date(2026, 8, 3)).close
+    assert later - independent.session_close("2026-08-03") == timedelta(minutes=10)
 
 
 def test_every_fact_names_its_source_and_confidence():

@@ -20,6 +20,8 @@ def call(strike="24500", expiry=TUESDAY, underlying="NIFTY"):
 @pytest.mark.parametrize(
     ("underlying", "expiry", "lot"),
     [
+        ("NIFTY", date(2021, 7, 22), 75),
+        ("NIFTY", date(2021, 7, 29), 50),
         ("NIFTY", date(2024, 4, 25), 50),
         ("NIFTY", date(2024, 5, 2), 25),
         ("NIFTY", date(2024, 12, 26), 25),
@@ -70,13 +72,33 @@ def test_every_scheduled_expiry_of_every_index_has_a_lot():
         ("NIFTY", date(2026, 2, 26), date(2026, 3, 2)),
         ("NIFTY", date(2026, 10, 14), date(2026, 10, 19)),
         ("NIFTY", date(2026, 11, 4), date(2026, 11, 9)),
+        ("NIFTY", date(2026, 11, 18), date(2026, 11, 23)),
         ("BANKNIFTY", date(2026, 11, 4), date(2026, 11, 23)),
+        ("FINNIFTY", date(2026, 11, 4), date(2026, 11, 23)),
+        ("MIDCPNIFTY", date(2026, 11, 4), date(2026, 11, 23)),
+        ("NIFTYNXT50", date(2026, 11, 4), date(2026, 11, 23)),
         ("MIDCPNIFTY", date(2024, 1, 16), date(2024, 1, 20)),
         ("SENSEX", date(2026, 1, 12), date(2026, 1, 14)),
     ],
 )
 def test_an_expiry_on_a_holiday_moves_to_the_previous_trading_day(underlying, on, shifted):
     assert expiries(underlying, on)[0].day == shifted
+
+
+def test_the_holiday_of_24_november_2026_moves_every_nse_monthly_and_no_bse_one():
+    on = date(2026, 11, 17)
+    nse = ("NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50")
+
+    monthlies = {name: contracts.monthly_expiries(name, on, 1)[0] for name in contracts.UNDERLYINGS}
+
+    assert monthlies == {
+        **dict.fromkeys(nse, date(2026, 11, 23)),
+        **dict.fromkeys(("SENSEX", "BANKEX"), date(2026, 11, 26)),
+    }
+    assert contracts.kind_of("NIFTY", date(2026, 11, 23)) == "monthly"
+    assert lot_size("NIFTY", date(2026, 11, 23)) == 65
+    assert Expiry(date(2026, 11, 24), "monthly") not in expiries("NIFTY", on)
+    assert expiries("NIFTY", date(2026, 11, 24))[0] == Expiry(date(2026, 12, 1), "weekly")
 
 
 def test_four_weeklies_and_three_monthlies_are_listed_up_to_their_own_day():
@@ -120,15 +142,15 @@ def test_expiries_whose_holidays_are_not_published_are_left_out_and_never_guesse
         contracts.monthly_expiries("NIFTY", date(2026, 12, 20), 2)
 
 
-@pytest.mark.parametrize("on", [date(2022, 12, 31), date(2027, 1, 1)])
+@pytest.mark.parametrize("on", [date(2020, 12, 31), date(2027, 1, 1)])
 def test_expiries_outside_the_coverage_are_refused(on):
-    with pytest.raises(OutsideCoverage):
+    with pytest.raises(OutsideCoverage, match=f"calendar of {on.year} are missing"):
         expiries("NIFTY", on)
 
 
 def test_contracts_the_facts_do_not_know_are_refused():
     for question in (
-        lambda: lot_size("NIFTY", date(2022, 12, 29)),
+        lambda: lot_size("NIFTY", date(2020, 12, 31)),
         lambda: lot_size("FINNIFTY", date(2027, 1, 26)),
         lambda: lot_size("RELIANCE", TUESDAY),
         lambda: expiries("RELIANCE", TUESDAY),

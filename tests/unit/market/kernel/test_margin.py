@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.kernel import calendar, pricing
+from market.facts.margin_rates import margin_rates
+from market.kernel import calendar, pricing, span
 from market.kernel.clock import IST
 from market.kernel.contracts import Contract
 from market.kernel.margin import Margin, MarginLeg, attributed, requirement
@@ -58,6 +59,39 @@ def test_a_hedged_short_call_is_within_10_percent_of_the_brokers_figure(vol):
 
     assert float(found.span) == pytest.approx(7_788, rel=0.10)
     assert found.exposure == Decimal("29151.23")  # the hedge does not relieve it
+
+
+def test_a_long_condor_blocks_the_exposure_of_its_shorts_as_the_broker_said():
+    """BANKNIFTY, October 2024: 31,522 at the broker; the strikes were not given, the wings do not matter."""
+    now = datetime(2024, 10, 9, 11, 0, tzinfo=IST)
+    legs = [
+        bank(1, "PE", 51_000, now), bank(-1, "PE", 50_800, now),
+        bank(1, "CE", 51_800, now), bank(-1, "CE", 52_000, now),
+    ]  # fmt: skip
+
+    found = requirement(legs, 51_400.0, now)
+
+    assert (str(found.span), str(found.exposure)) == ("0.00", "30840.00")
+    assert float(found.total) == pytest.approx(31_522, rel=0.05)
+
+
+def bank(lots, option_type, strike, now):
+    expiry = date(2024, 10, 16)
+    contract = Contract("BANKNIFTY", expiry, option_type, Decimal(strike))
+    t = pricing.year_fraction(now, calendar.settlement_time("NSE", expiry))
+    price = pricing.price(51_400.0, strike, t, 1.0, 0.15, contract.is_call)
+    return MarginLeg(contract, lots * 15, price, 0.15, 51_400.0)
+
+
+@pytest.mark.parametrize("spot", [22_300.0, 22_400.0])
+def test_a_short_put_of_2024_and_its_hedge_are_within_5_and_10_percent(spot):
+    """A broker's help page gives no index level; at these its two figures fit together."""
+    now, expiry = datetime(2024, 5, 13, 11, 0, tzinfo=IST), date(2024, 5, 16)
+    short = option(-1, "PE", 22_600, expiry=expiry, vol=0.14, now=now, spot=spot, lot=25)
+    hedge = option(1, "PE", 22_500, expiry=expiry, vol=0.14, now=now, spot=spot, lot=25)
+
+    assert float(requirement([short], spot, now).total) == pytest.approx(70_149.92, rel=0.05)
+    assert float(requirement([short, hedge], spot, now).total) == pytest.approx(14_995.92, rel=0.10)
 
 
 def test_a_spread_never_needs_less_than_its_width():
@@ -136,6 +170,60 @@ def test_an_expiring_leg_gets_no_offset_from_a_later_one_on_its_last_day():
     found = requirement(spread, SPOT, monthly_day)
 
     assert found.span == Decimal("145563.60") + Decimal("146289.00")
+
+
+def test_until_february_2025_an_expiring_leg_still_had_its_offset():
+    day = date(2025, 1, 30)
+    spread = [future(1, expiry=day), future(-1, expiry=date(2025, 2, 27), price=24_200.0)]
+
+    before = requirement(spread, SPOT, datetime(2025, 1, 30, 9, 20, tzinfo=IST))
+
+    assert before.span < Decimal("40000")
+
+
+@pytest.mark.parametrize(
+    ("day", "added"), [(date(2024, 11, 14), "0.00"), (date(2024, 11, 21), "31200.00")]
+)
+def test_the_addition_on_the_day_of_expiry_came_on_20_november_2024(day, added):
+    now = datetime(day.year, day.month, day.day, 9, 20, tzinfo=IST)
+    short = option(-1, "CE", 24_000, expiry=day, now=now)
+
+    assert str(requirement([short], SPOT, now).expiry_day) == added
+
+
+@pytest.mark.parametrize(
+    ("option_type", "strike", "exposure"),
+    [
+        ("CE", 26_400, "31200.00"),  # 10% out of the money, not more
+        ("CE", 26_450, "78000.00"),  # 2% and 3% of 24,000 x 65
+        ("PE", 21_600, "31200.00"),
+        ("PE", 21_550, "78000.00"),
+        ("CE", 21_550, "31200.00"),  # deep in the money
+    ],
+)
+def test_a_short_more_than_10_percent_out_of_the_money_pays_3_percent_more(
+    option_type, strike, exposure
+):
+    found = requirement([option(-1, option_type, strike)], SPOT, NOW)
+
+    assert str(found.exposure) == exposure
+    assert requirement([option(1, option_type, strike)], SPOT, NOW).exposure == 0
+
+
+def test_a_day_without_margin_parameters_is_refused():
+    with pytest.raises(calendar.OutsideCoverage, match="price_scan"):
+        span.rates_on(date(2027, 1, 4))
+
+
+def test_every_margin_parameter_has_one_value_on_each_covered_day():
+    rows = margin_rates()
+
+    for name in {row.component for row in rows}:
+        mine = sorted((row.first, row.last) for row in rows if row.component == name)
+        assert mine[0][0] == date(2023, 1, 1)
+        assert mine[-1][1] == date(2026, 12, 31)
+        for (_, last), (first, _) in zip(mine, mine[1:], strict=False):
+            assert first == last + timedelta(days=1)
 
 
 def test_a_put_is_not_covered_by_a_call():

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import pairwise
 from math import exp
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,8 @@ from market.kernel.clock import at
 from market.kernel.contracts import exchange_of, parse
 from market.kernel.frame import decode, encode
 from market.kernel.pricing import RATE, year_fraction
-from market.sources.simulated import World
+from market.sources.paths import COMMON, Chain
+from market.sources.simulated import IN_SESSION, NotSimulated, World
 
 MONDAY, EXPIRY_DAY = date(2026, 8, 3), date(2026, 8, 4)
 SECONDS = (15 * 60 + 40 - 9 * 60 - 15) * 60
@@ -103,6 +106,13 @@ def _check_chain(seen, underlying, expiry, strikes):
         assert (low["CE"].bid or 0) >= (high["CE"].bid or 0)
         assert low["PE"].ask <= high["PE"].ask
         assert (low["PE"].bid or 0) <= (high["PE"].bid or 0)
+    for (k1, low), (k2, high) in pairwise(sorted(strikes.items())):
+        width = df * float(k2 - k1)
+        assert float((low["CE"].bid or 0) - high["CE"].ask) <= width + 0.01
+        assert float((high["PE"].bid or 0) - low["PE"].ask) <= width + 0.01
+    for left, middle, right in zip(ordered, ordered[1:], ordered[2:], strict=False):
+        for kind in ("CE", "PE"):  # a butterfly is never paid for taking it
+            assert left[kind].ask + right[kind].ask >= 2 * (middle[kind].bid or 0)
     for strike, pair in strikes.items():
         worth = df * (forward - float(strike))
         cheapest = float(pair["CE"].bid or 0) - float(pair["PE"].ask)
@@ -159,9 +169,12 @@ def test_a_listed_strike_stays_until_its_expiry():
 
 def test_weeklies_months_and_futures_are_listed():
     expiries = {e for u, e in frame(7, moment("10:00")).forwards if u == "NIFTY"}
-    assert expiries == {EXPIRY_DAY, date(2026, 8, 11), date(2026, 8, 18), date(2026, 8, 25), date(2026, 9, 29)}
+    assert expiries == {
+        EXPIRY_DAY, date(2026, 8, 11), date(2026, 8, 18), date(2026, 9, 1),
+        date(2026, 8, 25), date(2026, 9, 29), date(2026, 10, 27),
+    }  # fmt: skip
     futures = {s for s in frame(7, moment("10:00")).quotes if s.endswith("-FUT")}
-    assert len(futures) == 10
+    assert len(futures) == 15
     assert "NIFTY-20260825-FUT" in futures
 
 
@@ -182,3 +195,69 @@ def test_time_goes_on_from_the_close_to_the_next_open_without_days_between():
     assert world(7).next_moment(moment("15:40", friday), step) == moment("09:15", date(2026, 8, 10))
     # Sunday 8 November 2026 trades, but its hours are not in the facts; the 10th is a holiday
     assert world(7).next_moment(moment("15:40", date(2026, 11, 6)), step).date() == date(2026, 11, 9)
+
+
+def moves(seed: int, days: int) -> np.ndarray:
+    """NIFTY's changes of the logarithm a second, one row a day."""
+    chain, found, day = Chain(seed, MONDAY), [], MONDAY
+    while len(found) < days:
+        if day.weekday() < 5:
+            found.append(np.diff(np.log(chain.path(day).levels[:, 0])))
+        day += timedelta(days=1)
+    return np.array(found)
+
+
+def test_the_index_moves_most_at_the_open_and_at_the_close():
+    seen = moves(11, 10)
+    half_hour = 1800
+    opening, closing = seen[:, :half_hour].var(), seen[:, -half_hour:].var()
+    midday = seen[:, SECONDS // 2 - half_hour // 2 : SECONDS // 2 + half_hour // 2].var()
+
+    assert 2 * midday < opening
+    assert 2 * midday < closing
+
+
+def test_jumps_come_on_some_days_and_all_indices_jump_together():
+    chain = Chain(11, MONDAY)
+    days = [day for n in range(28) if (day := MONDAY + timedelta(days=n)).weekday() < 5]
+    most = []
+    for day in days:
+        changes = np.diff(np.log(chain.path(day).levels), axis=0)
+        sizes = np.abs(changes) / changes.std(axis=0)
+        if sizes[:, 0].max() > 12:
+            most.append(sizes[sizes[:, 0].argmax()].min())
+
+    assert 3 <= len(most) < len(days)
+    assert min(most) > 5
+    assert len(COMMON) == 5
+
+
+def test_variance_falls_due_as_the_index_moves_and_none_of_it_at_a_weekend():
+    friday, monday = world(7).day(date(2026, 8, 7)), date(2026, 8, 10)
+    at_open, at_close = friday.variance_days(0)[0], friday.variance_days(SECONDS)[0]
+    after = world(7).day(monday).variance_days(0)[0]
+
+    assert at_open - at_close == pytest.approx(IN_SESSION)
+    assert at_close - after == pytest.approx(1 - IN_SESSION)
+
+
+def test_at_the_settlement_time_no_variance_is_left():
+    today = world(7).day(EXPIRY_DAY)
+    settled = int((moment("15:35") - moment("09:15")).total_seconds())
+
+    assert today.variance_days(settled)[0] == 0
+    assert today.variance_days(settled - 60)[0] > 0
+
+
+def test_an_index_that_is_not_simulated_is_named():
+    with pytest.raises(NotSimulated, match="BANKEX is not simulated; use NIFTY"):
+        World(7, MONDAY, underlyings={"BANKEX"})
+
+
+def test_where_no_expiry_is_known_any_more_nothing_is_quoted():
+    last = date(2026, 12, 31)  # NIFTY's last known expiry is the 29th
+
+    seen = World(7, last, underlyings={"NIFTY"}).frame_at(moment("10:00", last), timeline="s", n=1, cadence=1)
+
+    assert (seen.quotes, seen.forwards) == ({}, {})
+    assert seen.spots.keys() == {"NIFTY"}

@@ -1,4 +1,8 @@
-"""When an index itself may be shown: while it is continuous, and at a close up to which it was."""
+"""When an index itself may be used: while it is continuous, and at a close up to which it was.
+
+Since 2026-08-03 the constituents close by auction and the index stands still from 15:15 while its
+options trade on to 15:40: a frozen spot is not a price. The dated hours are `calendar`'s.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Files of the brokers and exchanges as plain rows: bytes in, good rows and bad ones out."""
