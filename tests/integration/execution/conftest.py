@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date, time, timedelta
 
@@ -14,6 +17,7 @@ from execution.headless.world import open_world
 from execution.models import Order, Position, StrategyExecution
 from market.kernel.clock import at
 from market.sources.simulated import World
+from tests.integration.execution import remembered
 
 MONDAY, EXPIRY_TUESDAY = date(2026, 8, 3), date(2026, 8, 4)
 MINUTE = timedelta(minutes=1)
@@ -22,12 +26,27 @@ MINUTE = timedelta(minutes=1)
 class Desk:
     """Plays a seeded day by the clock and reads what the engine made of it."""
 
-    def __init__(self, player: Player, day: date) -> None:
+    def __init__(self, player: Player, day: date, beginning: remembered.Beginning | None = None) -> None:
         self.player, self.day, self.n = player, day, 0
         self.market = World(14, day)
+        self.beginning = beginning
 
     def at(self, hour: int, minute: int, second: int = 0, *, change=None) -> None:
         """Push the one frame of that instant; `change` may edit its quotes first."""
+        first, self.beginning = self.beginning, None
+        tampered = change is not None or self.player._adapters  # a test's own wire, say
+        if first is None or tampered or not first.is_unchanged:
+            self._push(hour, minute, second, change)
+            return
+
+        def play() -> Player:
+            self._push(hour, minute, second, None)
+            return self.player
+
+        self.player = first.then((hour, minute, second), play)
+        self.n = 1
+
+    def _push(self, hour: int, minute: int, second: int, change) -> None:
         self.n += 1
         now = at(self.day, time(hour, minute, second))
         frame = self.market.frame_at(now, timeline=self.player.timeline.key, n=self.n, cadence=60)
@@ -45,6 +64,7 @@ class Desk:
 
     def fault(self, kind: str, **which) -> None:
         """Arm a failure at the simulator."""
+        self.beginning = None
         self.player._operator("POST", "/admin/faults", {"kind": kind, **which})
 
     def pair(self, strategy: str, broker: str) -> StrategyBrokerAllocation:
@@ -72,21 +92,29 @@ class Desk:
         return pair
 
 
+def opened(document: dict, day: date) -> Iterator[Desk]:
+    """A desk whose opening, and first frame while nothing is changed, are played once a worker."""
+    key = (json.dumps(document, sort_keys=True, default=str), day)
+    with remembered.Beginning(key) as beginning:
+        player = beginning.open(lambda: open_world(document, first_day=day))
+        yield Desk(player, day, beginning)
+
+
 @pytest.fixture
 def conservative_income() -> dict:
     return story.read(story.CONSERVATIVE_INCOME)
 
 
 @pytest.fixture
-def desk(db, conservative_income) -> Desk:
+def desk(db, conservative_income) -> Iterator[Desk]:
     """The story's basket on a Monday, the day before its options expire."""
-    return Desk(open_world(conservative_income, first_day=MONDAY), MONDAY)
+    yield from opened(conservative_income, MONDAY)
 
 
 @pytest.fixture
-def expiry_desk(db, conservative_income) -> Desk:
+def expiry_desk(db, conservative_income) -> Iterator[Desk]:
     """The story's basket on the Tuesday on which its options expire."""
-    return Desk(open_world(conservative_income, first_day=EXPIRY_TUESDAY), EXPIRY_TUESDAY)
+    yield from opened(conservative_income, EXPIRY_TUESDAY)
 
 
 def one_strategy(name: str, *, broker: str, lots: int, terms: dict | None = None, **limits) -> dict:
@@ -106,9 +134,11 @@ def one_strategy(name: str, *, broker: str, lots: int, terms: dict | None = None
 def desk_of(db):
     """desk_of(one_strategy(...)): another story, on the Monday before the expiry unless said."""
 
-    def make(document: dict, *, day: date = MONDAY) -> Desk:
-        return Desk(open_world(document, first_day=day), day)
+    with ExitStack() as stack:
 
-    return make
+        def make(document: dict, *, day: date = MONDAY) -> Desk:
+            return stack.enter_context(contextmanager(opened)(document, day))
+
+        yield make
 
 
