@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq, minimize_scalar
 
 Profit = Callable[[np.ndarray], np.ndarray]
 
@@ -73,6 +72,8 @@ def _nodes(corners: Sequence[float]) -> np.ndarray:
 
 def _refined(profit: Profit, nodes: np.ndarray, values: np.ndarray) -> list[float]:
     """Where the profit turns between nodes, looked for on both sides of each node that stands out."""
+    from scipy.optimize import minimize_scalar  # late, as brentq below
+
     rise, fall = np.diff(values)[:-1], -np.diff(values)[1:]
     turns = (rise * fall > 0) & (np.maximum(np.abs(rise), np.abs(fall)) > PAISA)
     found = []
@@ -91,6 +92,10 @@ def _refined(profit: Profit, nodes: np.ndarray, values: np.ndarray) -> list[floa
 
 def _zeros(profit: Profit, nodes: np.ndarray, values: np.ndarray) -> tuple[float, ...]:
     found = {float(x) for x, y in zip(nodes, values, strict=True) if y == 0}
+    from scipy.optimize import (
+        brentq,  # a third of a second, in every process, for a page a few ask for
+    )
+
     for index in np.flatnonzero(values[:-1] * values[1:] < 0):
         low, high = float(nodes[index]), float(nodes[index + 1])
         found.add(float(brentq(lambda x: _at(profit, x), low, high, xtol=1e-6)))
