@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     seconds = statistics.median(took for _, took in played)
     _say(f"replay: {seconds:.1f} s for {days} days, {days / seconds:.2f} days a second, median of {runs}; "
          f"{len(report['orders'])} orders, {len(report['fills'])} fills, "
-         f"net {report['baskets'][0]['net']}, recomputed to the paisa; same seed, same bytes")  # fmt: skip
+         f"net {report['baskets'][0]['net']}, recomputed to the paisa; {'same seed, same bytes' if runs > 1 else 'played once'}")  # fmt: skip
     return 0
 
 
