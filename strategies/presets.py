@@ -13,7 +13,8 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Literal
 
-from strategies.rules import LegRule, Terms, has_weeklies
+from market.kernel.contracts import has_weeklies
+from strategies.rules import LegRule, Terms
 
 EXPIRY_RULES = {
     "weekly": {"near": "this_week", "far": "next_week", "month": "this_month"},

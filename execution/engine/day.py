@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import structlog
 from django.db import transaction
 from django.db.models import Count, F, Max, QuerySet, Sum
 
@@ -16,16 +17,18 @@ from execution.engine import margins, marks, runs
 from execution.engine.desk import Desk
 from execution.models import Fill, Order, PerformanceMetric, Position, StrategyExecution
 from execution.states import OrderState
+from market.facts.tables import EXCHANGES
 from market.kernel import calendar
-from market.kernel.contracts import Contract, exchange_of
+from market.kernel.contracts import Contract
 from market.kernel.money import ZERO, rupees
 
+log = structlog.get_logger(__name__)
 Status = StrategyExecution.Status
 
 
 def is_over(desk: Desk) -> bool:
     """Whether every exchange's session of the frame's day has closed."""
-    sessions = [calendar.session(exchange, desk.day) for exchange in ("NSE", "BSE")]
+    sessions = [calendar.session(exchange, desk.day) for exchange in EXCHANGES]
     return all(session is None or desk.now >= session.close for session in sessions)
 
 
@@ -38,7 +41,7 @@ def is_closed(desk: Desk) -> bool:
 def close(desk: Desk) -> None:
     """Close the day once; a pair whose day is final is left alone, a late official settlement restates it."""
     miss_what_is_late(desk)
-    write_metrics(desk, final=True)
+    write_metrics(desk)
     carry(desk)
 
 
@@ -51,19 +54,22 @@ def miss_what_is_late(desk: Desk) -> None:
                 runs.finish(execution, Status.MISSED, desk, code="SESSION_OVER")
 
 
-def write_metrics(desk: Desk, *, final: bool) -> None:
-    """One row a pair for the day: P&L after charges, peak margin, counts."""
+def write_metrics(desk: Desk, *, late: bool = False) -> list[PerformanceMetric]:
+    """One row a pair for the day: P&L after charges, peak margin, counts; the rows that were not final yet.
+
+    `late`: at marks of another day, so provisional.
+    """
     by_pair: dict[int, list[Position]] = defaultdict(list)
     for position in _positions(desk):
         by_pair[position.allocation_id].append(position)
     activity = _activity(desk.timeline.pk, desk.day)
     closed = _already_final(desk)
     rows = [
-        _metric(pair, positions, activity.get(pair, {}), desk, final=final)
+        _metric(pair, positions, activity.get(pair, {}), desk, late=late)
         for pair, positions in by_pair.items()
         if pair not in closed and (activity.get(pair) or _held_today(positions, desk))
     ]
-    PerformanceMetric.objects.bulk_create(
+    return PerformanceMetric.objects.bulk_create(
         rows,
         update_conflicts=True,
         unique_fields=["allocation", "timeline", "trading_day"],
@@ -83,31 +89,38 @@ def _held_today(positions: list[Position], desk: Desk) -> bool:
 
 
 def carry(desk: Desk) -> None:
-    """Open the next day's P&L of every position at today's closing marks."""
+    """Open the next day's P&L of every position at today's closing marks.
+
+    After the last day of the facts no next day is known: positions wait, and each tick asks again,
+    until an operator has imported the new year.
+    """
+    try:
+        following = {ex: calendar.next_trading_day(ex, desk.day) for ex in EXCHANGES}
+    except calendar.OutsideCoverage as gap:
+        log.warning("next_trading_day_unknown", timeline=desk.timeline.key, day=desk.day, why=str(gap))
+        return
     rows = Position.objects.filter(timeline=desk.timeline).exclude(day__gt=desk.day)
-    _carry_flat(rows.filter(quantity=0), desk)
+    _carry_flat(rows.filter(quantity=0), following)
     for pk in list(rows.exclude(quantity=0).order_by("pk").values_list("pk", flat=True)):
-        _carry(pk, desk)
+        _carry(pk, following, desk)
 
 
-def _carry_flat(rows: QuerySet[Position], desk: Desk) -> None:
-    """What is flat is worth what it realised: one statement for all, however many a year leaves."""
-    for underlying in set(rows.values_list("contract__underlying", flat=True)):
-        rows.filter(contract__underlying=underlying).update(
-            day=calendar.next_trading_day(exchange_of(underlying), desk.day),
-            day_opening_pnl=F("realised"),
-            day_charges_before=F("charges"),
+def _carry_flat(rows: QuerySet[Position], following: dict[str, date]) -> None:
+    """What is flat is worth what it realised: one statement an exchange, however many a year leaves."""
+    for exchange, day in following.items():
+        rows.filter(contract__exchange=exchange).update(
+            day=day, day_opening_pnl=F("realised"), day_charges_before=F("charges")
         )
 
 
 @transaction.atomic
-def _carry(position_id: int, desk: Desk) -> None:
+def _carry(position_id: int, following: dict[str, date], desk: Desk) -> None:
     position = (
         Position.objects.select_for_update(of=("self",), no_key=True)
         .select_related("contract")
         .get(pk=position_id)
     )
-    position.day = calendar.next_trading_day(position.contract.exchange, desk.day)
+    position.day = following[position.contract.exchange]
     position.day_opening_pnl = marks.gross_pnl([position], desk.frame)
     position.day_charges_before = position.charges
     position.save(update_fields=["day", "day_opening_pnl", "day_charges_before"])
@@ -132,14 +145,14 @@ def _already_final(desk: Desk) -> set[int]:
 
 
 def _metric(
-    pair: int, positions: list[Position], activity: dict[str, Any], desk: Desk, *, final: bool
+    pair: int, positions: list[Position], activity: dict[str, Any], desk: Desk, *, late: bool
 ) -> PerformanceMetric:
     realised = sum((p.realised for p in positions), ZERO)
     gross = marks.gross_pnl(positions, desk.frame)
     charges = sum((p.charges - p.day_charges_before for p in positions), ZERO)
     opening = sum((p.day_opening_pnl for p in positions), ZERO)
     held = [(p.contract.spec, p.quantity) for p in positions if p.quantity]
-    provisional = any(
+    provisional = late or any(
         settlement.provisional and settlement.trading_day == desk.day
         for p in positions
         for settlement in p.settlements.all()
@@ -157,7 +170,7 @@ def _metric(
         fills=activity.get("fills", 0),
         lots=activity.get("lots", 0),
         provisional=provisional,
-        final=final,
+        final=True,
         updated_at=desk.now,
     )
 

@@ -9,7 +9,7 @@ from allocations.models import StrategyBrokerAllocation
 from execution.engine import day, tell
 from execution.engine.desk import Desk
 from execution.engine.snapshot import Snapshot
-from execution.models import PerformanceMetric
+from market.facts.tables import EXCHANGES
 from market.kernel import calendar
 
 
@@ -25,17 +25,16 @@ def _close(desk: Desk, missed: date) -> None:
 
     Its figures are provisional for that reason, and the owners are told.
     """
-    sessions = [calendar.session(exchange, missed) for exchange in ("NSE", "BSE")]
+    sessions = [calendar.session(exchange, missed) for exchange in EXCHANGES]
     closed = max(session.close for session in sessions if session is not None)
     then = replace(desk, frame=replace(desk.frame, now=closed))
-    day.close(then)
-    rows = PerformanceMetric.objects.filter(timeline=desk.timeline, trading_day=missed, updated_at=closed)
-    rows.update(provisional=True)
-    pairs = StrategyBrokerAllocation.objects.filter(pk__in=rows.values("allocation"))
-    for pair in pairs.select_related("broker_account__user").order_by("broker_account__user", "pk").distinct(
-        "broker_account__user"
-    ):
+    day.miss_what_is_late(then)
+    written = day.write_metrics(then, late=True)
+    pairs = StrategyBrokerAllocation.objects.filter(pk__in=[row.allocation_id for row in written])
+    owners = pairs.order_by("broker_account__user", "pk").distinct("broker_account__user")
+    for pair in owners.select_related("broker_account__user"):
         _tell(pair, missed, desk)
+    day.carry(then)  # last: until then the day is open, and the next tick does what is left
 
 
 def _tell(pair: StrategyBrokerAllocation, missed: date, desk: Desk) -> None:

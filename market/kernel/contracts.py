@@ -12,6 +12,7 @@ from market.kernel.calendar import OutsideCoverage
 from market.kernel.expiries import (
     Expiry,
     expiries,
+    has_weeklies,
     kind_of,
     monthly_expiries,
     weekly_expiries,
@@ -20,7 +21,7 @@ from market.kernel.profile import facts_from_config
 
 __all__ = [
     "UNDERLYINGS", "Contract", "Expiry", "exchange_of", "expiries", "facts_from_config",
-    "freeze_quantity", "kind_of", "lot_size", "max_order_quantity", "monthly_expiries", "parse",
+    "freeze_quantity", "has_weeklies", "kind_of", "lot_size", "max_order_quantity", "monthly_expiries", "parse",
     "slices", "strike_step", "tick_size", "weekly_expiries",
 ]  # fmt: skip
 

@@ -54,6 +54,13 @@ def weekly_expiries(
     return _next(underlying, on, count, "weekly", known)
 
 
+def has_weeklies(underlying: str, on: date, *, facts: Facts | None = None) -> bool:
+    """Whether the index has weekly expiries then, also where the next one's day is not known yet."""
+    known = facts or tables.in_force()
+    _require_covered(underlying, on, known)
+    return _has_weeklies_after(underlying, on, known)
+
+
 def monthly_expiries(
     underlying: str, on: date, count: int, *, facts: Facts | None = None
 ) -> list[date]:

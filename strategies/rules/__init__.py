@@ -4,7 +4,6 @@ from strategies.rules.chain import Chain, atm_strike
 from strategies.rules.dates import (
     Schedule,
     expiry_of,
-    has_weeklies,
     is_due_day,
     nearest_rule,
     next_expiry,
@@ -32,7 +31,6 @@ __all__ = [
     "covers",
     "expiry_of",
     "goes_first",
-    "has_weeklies",
     "is_due_day",
     "naked_as_written",
     "naked_units",

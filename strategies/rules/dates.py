@@ -65,11 +65,6 @@ def is_due_day(schedule: Schedule, day: date, exchange: str) -> bool:
     return nearest is not None and calendar.trading_days_between(exchange, day, nearest) == days
 
 
-def has_weeklies(underlying: str, day: date) -> bool:
-    """Whether the index lists weekly expiries on that day."""
-    return any(expiry.kind == "weekly" for expiry in contracts.expiries(underlying, day))
-
-
 def nearest_rule(legs: Iterable[LegRule]) -> LegRule:
     """The leg whose cycle the schedule counts by: weekly before monthly before a fixed date."""
     order = {"this_week": 0, "next_week": 1, "this_month": 2, "next_month": 3, "fixed": 4}
@@ -89,7 +84,7 @@ def _listed(rule: str, underlying: str, day: date) -> list[date]:
         listed = contracts.expiries(underlying, day)
     except OutsideCoverage as error:
         raise Unresolvable(Code.NO_SUCH_EXPIRY, str(error)) from error
-    if rule in WEEKLY and not has_weeklies(underlying, day):
+    if rule in WEEKLY and not contracts.has_weeklies(underlying, day):
         raise Unresolvable(
             Code.NO_WEEKLY_EXPIRY,
             f"{underlying} has no weekly expiries; choose this month or next month.",

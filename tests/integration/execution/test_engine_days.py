@@ -1,7 +1,9 @@
 """A day's result, whatever made it."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, time
 
+from execution.engine import day
 from execution.engine.marks import day_pnl
 from execution.models import Fill, PerformanceMetric, Position
 from market.kernel.clock import at
@@ -52,7 +54,7 @@ def test_a_desk_that_was_down_for_days_writes_down_each_of_them(desk_of):
     desk.at(9, 15)
 
     days = PerformanceMetric.objects.order_by("trading_day").values_list("trading_day", "fills")
-    assert [(day.day, fills) for day, fills in days] == [(3, 2), (4, 0), (5, 0)]
+    assert [(each.day, fills) for each, fills in days] == [(3, 2), (4, 0), (5, 0)]
 
 
 def test_an_exit_after_its_time_keeps_the_time_it_was_due_and_says_how_late(desk):
@@ -62,3 +64,18 @@ def test_an_exit_after_its_time_keeps_the_time_it_was_due_and_says_how_late(desk
     run = desk.run(desk.pair("Iron Condor", "zerodha"), "exit")
     assert (run.due_at, run.started_at) == (at(MONDAY, run.strategy_version.exit_time), desk.player.last.now)
     assert run.detail == "240 s late: done at the first frame after it was due."
+
+
+def test_the_last_day_that_the_facts_know_is_closed_and_its_positions_wait_for_the_new_year(desk_of):
+    desk = desk_of(one_strategy("Covered Call", broker="zerodha", lots=1))
+    desk.at(9, 20)
+    now = at(date(2026, 12, 31), time(15, 40))
+    last = desk.player._desk(replace(desk.player.last, now=now))
+
+    day.close(last)
+    day.close(last)
+
+    (metric,) = PerformanceMetric.objects.filter(trading_day=date(2026, 12, 31))
+    assert metric.final
+    assert {position.day for position in Position.objects.all()} == {MONDAY}
+    assert not day.is_closed(last)

@@ -122,3 +122,8 @@ def test_the_schedule_counts_by_the_weekly_leg():
     month, week = make_leg(expiry_rule="this_month"), make_leg(number=2, expiry_rule="this_week")
 
     assert nearest_rule([month, week]) == week
+
+
+@pytest.mark.parametrize("day", [date(2026, 12, 23), date(2026, 12, 29)])
+def test_this_week_is_the_monthly_where_the_facts_end_before_another_weekly(day):
+    assert expiry_of(make_leg(expiry_rule="this_week"), underlying="NIFTY", day=day) == date(2026, 12, 29)
