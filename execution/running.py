@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,8 @@ from execution.live import events
 from market import facts_in_force, quotes
 from market.models import Timeline
 from market.selectors import active_timeline
+
+RECONCILE_EVERY = timedelta(seconds=60)
 
 
 class LiveFeed:
@@ -42,6 +45,7 @@ def desk_now() -> Desk | None:
         adapter_for=adapter_for,
         feed=LiveFeed(),
         tag_key=settings.SECRET_KEY.encode(),
+        reconcile_every=RECONCILE_EVERY,
     )
 
 

@@ -71,6 +71,8 @@ def _hold(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[W
 def _work(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[Work]:
     """Release what may go, or withdraw the rest when the pair is stopped or its time is up."""
     stop = stopped(execution.allocation, desk)
+    if stop is not None and stop.may_clear and not _time_is_up(execution, desk):
+        return []
     if stop is None and not _time_is_up(execution, desk):
         fresh = opens.release(execution, mine, desk)
         if fresh or orders.open_orders(mine):

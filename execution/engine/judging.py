@@ -13,10 +13,11 @@ from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Denial, Exposure, RiskLimit, denial
 from allocations.selectors import effective_states
 from brokers.types import ReadFailed
-from execution.engine import closes, margins, marks
+from execution.engine import closes, holds, margins, marks
 from execution.engine.desk import Desk
 from execution.engine.wires import open_wire
 from execution.models import Order, Position, StrategyExecution
+from execution.reconcile.words import about
 from execution.states import OrderState
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.money import ZERO
@@ -87,7 +88,19 @@ def stopped(pair: StrategyBrokerAllocation, desk: Desk) -> Stop | None:
     unknown = Order.objects.filter(
         allocation=pair, timeline=desk.timeline, status=OrderState.UNKNOWN
     ).exists()
-    return Stop(Status.DENIED, Denial.FROZEN, Denial.FROZEN.text) if unknown else None
+    if unknown:
+        return Stop(Status.DENIED, Denial.FROZEN, Denial.FROZEN.text)
+    return _unreconciled(pair, desk)
+
+
+def _unreconciled(pair: StrategyBrokerAllocation, desk: Desk) -> Stop | None:
+    """The broker's book and ours differ, or it cannot be read now."""
+    mismatch = holds.mismatch_of(pair, desk)
+    if mismatch is not None:
+        title, _ = about(mismatch)
+        return Stop(Status.DENIED, "MISMATCH", f"{title}: {mismatch.subject}. See Reconciliation.")
+    why = holds.unread_since(pair, desk)
+    return Stop(Status.DENIED, "BOOKS_UNREAD", why, may_clear=True) if why else None
 
 
 def shut(pair: StrategyBrokerAllocation, desk: Desk) -> Stop | None:

@@ -17,6 +17,7 @@ from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
 from execution.models import Order, Position, Settlement, StrategyExecution
+from execution.reconcile.books import accounts_in
 from execution.states import OPEN_STATES
 from market.kernel.money import ZERO
 from market.models import Timeline
@@ -133,6 +134,11 @@ class Snapshot:
         return [
             OpenOrder(*row) for row in rows.order_by("action", "pk").values_list(*OpenOrder._fields)
         ]
+
+    @cached_property
+    def books(self) -> list[tuple[int, datetime | None]]:
+        """Accounts that trade here, and when their books are to be read next."""
+        return accounts_in(self.timeline)
 
     @property
     def _runs(self) -> QuerySet[StrategyExecution]:

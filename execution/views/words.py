@@ -34,6 +34,7 @@ UNKNOWN_WORDS = "The broker did not answer. It is not sent twice: we look it up.
 WHY: Mapping[str, str] = {
     "ABOVE_FREEZE": "The order was larger than the exchange takes in one order.",
     "BAD_PRICE": "The broker did not take the price.",
+    "BOOKS_UNREAD": "The broker's book could not be read, so nothing new was opened.",
     "BAD_REQUEST": "The broker could not read the order.",
     "ALREADY_IN": "The pair is in a trade.",
     "BASKET_NOT_ACTIVE": "The basket is not active.",
@@ -45,6 +46,7 @@ WHY: Mapping[str, str] = {
     "NO_GRANT": "You may no longer enter this basket.",
     "LEGS_MEET": "Two legs mean the same contract now.",
     "MARKET_WITHOUT_PROTECTION": "A market order needs its price protection.",
+    "MISMATCH": "The broker's book and ours differ: see Reconciliation.",
     "NO_DELTA": "No volatility could be read from the prices, so no delta strike was found.",
     "NO_FORWARD": "The forward price is not known now.",
     "NO_LIQUIDITY": "Nobody offered the other side.",
