@@ -82,3 +82,19 @@ class ScopeForm(DeskForm):
         choices=[(s, s) for s in ("user", "account", "basket", "strategy", "pair")]
     )
     target = forms.IntegerField(required=False)
+
+
+class SettleForm(DeskForm):
+    """A decision about a mismatch; the price only to book a close."""
+
+    fix = forms.CharField(max_length=16)
+    price = forms.DecimalField(max_digits=12, decimal_places=2, required=False)
+
+
+class AdoptForm(DeskForm):
+    """Lots of a contract that was traded by hand, into a pair."""
+
+    symbol = forms.CharField(max_length=40)
+    product = forms.CharField(max_length=4)
+    allocation_id = forms.IntegerField(min_value=1)
+    lots = forms.IntegerField(min_value=1, max_value=100_000)

@@ -52,3 +52,9 @@ def desk_now() -> Desk | None:
 def heartbeat(process: str) -> None:
     """Say that the process is alive, for ten seconds."""
     quotes.connection().set(f"heartbeat:{process}", timezone.now().isoformat(), ex=10)
+
+
+def is_first(boot: str) -> bool:
+    """Whether this is the first tick of the process that started as `boot`."""
+    day = 86400
+    return bool(quotes.connection().set(f"ticked:{boot}", timezone.now().isoformat(), nx=True, ex=day))

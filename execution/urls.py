@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from execution.api import plans, risk, runs
+from execution.api import plans, reconciliation, risk, runs
 from execution.api.limits import Limits
 from execution.api.performance import Performance
 from execution.api.positions import Positions
@@ -22,6 +22,17 @@ urlpatterns = [
     path("risk/exit", risk.Exit.as_view(), name="risk-exit"),
     path("risk/square-off", risk.SquareOff.as_view(), name="risk-square-off"),
     path("risk/kill", risk.Kill.as_view(), name="risk-kill"),
+    path("reconciliation", reconciliation.Reconciliation.as_view(), name="reconciliation"),
+    path(
+        "reconciliation/<int:account_id>/adopt",
+        reconciliation.Adopt.as_view(),
+        name="reconciliation-adopt",
+    ),
+    path(
+        "reconciliation/mismatches/<int:mismatch_id>",
+        reconciliation.Settle.as_view(),
+        name="reconciliation-settle",
+    ),
     path(
         "baskets/<int:basket_id>/allocations/preview",
         plans.Preview.as_view(),

@@ -62,6 +62,24 @@ ACT = {
     "verb": "kill", "scope": "pair", "target": 3,
     "exits": [{**RUN, "phase": "exit", "cause": "kill", "status": "due"}],
 }  # fmt: skip
+MISMATCH = {
+    "id": 4, "kind": "squared_off", "subject": "NIFTY-20260804-24600-CE NRML",
+    "title": "a position of ours was traded by hand",
+    "body": "NIFTY-20260804-24600-CE: a trade in the broker's own app went against what we hold.",
+    "contract": "NIFTY-20260804-24600-CE", "allocation_id": 3, "order_id": None, "platform": -130,
+    "broker": -65, "missing": 65, "opened_at": "2026-08-04T11:00:00+05:30", "chosen": "",
+    "choices": [{"fix": "adopt_close", "title": "Book it as our close",
+                 "meaning": "The pair's position is closed by that trade, at its price."}],
+    "resolved_at": None, "resolution": "",
+}  # fmt: skip
+RECONCILED = {
+    "broker_account_id": 1, "label": "Zerodha paper", "broker": "zerodha", "mode": "paper",
+    "agrees": False, "read_at": "2026-08-04T11:00:00+05:30", "failing_since": None, "why": "",
+    "positions": [{"contract": "NIFTY-20260804-24600-CE", "product": "NRML", "platform": -130,
+                   "external": 65, "broker": -65, "disputed": 65, "agrees": False}],
+    "mismatches": [MISMATCH],
+}  # fmt: skip
+ADOPTED = {**ORDER, "events": [EVENT], "fills": [FILL]}
 DENIAL = {"code": "LOTS_ABOVE_LIMIT", "why": "This entry would take the pair above its maximum lots.",
           "detail": "Close open lots, enter fewer, or raise max_lots."}  # fmt: skip
 PLANNED = {

@@ -62,6 +62,10 @@ class AccountPosition(models.Model):
     def __str__(self) -> str:
         return f"{self.ours} + {self.external} = {self.theirs}"
 
+    @property
+    def agrees(self) -> bool:
+        return self.ours + self.external == self.theirs and not self.disputed
+
 
 class ForeignTrade(models.Model):
     """A trade of the account that no order of ours made. `adopted` units have become a pair's."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Unpack
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from allocations.models import StrategyBrokerAllocation
 from brokers.models import BrokerAccount
@@ -72,10 +73,15 @@ def adopt_external(  # noqa: PLR0913 - keyword only
     *, user: User, account_id: int, symbol: str, product: str, allocation_id: int, lots: int, desk: Desk,
     **act: Unpack[Act],
 ) -> Order:  # fmt: skip
-    """Make lots that were traded beside us a pair's own; DoesNotExist for what is not the user's."""
+    """Make lots that were traded beside us a pair's own; DoesNotExist for another user's account."""
     account = accounts_of(user).get(pk=account_id)
     books.locked(account, desk)
-    row = _row(account, symbol, product, desk)
+    row = _rows(desk).filter(
+        broker_account=account, contract__symbol=symbol, product=product
+    ).first()  # fmt: skip
+    if row is None:
+        raise Refused("not_external", f"Nothing of {symbol} as {product} is known in this account.",
+                      fix="Look again, then choose from what is external.", field="contract")  # fmt: skip
     pair = _pair(user, account, allocation_id)
     units = lots * row.contract.lot_size
     _check_adoption(row, pair, units, desk)
@@ -207,19 +213,24 @@ def _of(mismatch: Mismatch, desk: Desk) -> tuple[AccountPosition, Position]:
 
 
 def _row(account: BrokerAccount, symbol: str, product: str, desk: Desk) -> AccountPosition:
-    return (
-        AccountPosition.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("contract")
-        .get(broker_account=account, timeline=desk.timeline, contract__symbol=symbol, product=product)
-    )
+    return _rows(desk).get(broker_account=account, contract__symbol=symbol, product=product)
+
+
+def _rows(desk: Desk) -> QuerySet[AccountPosition]:
+    rows = AccountPosition.objects.select_for_update(of=("self",), no_key=True)
+    return rows.filter(timeline=desk.timeline).select_related("contract")
 
 
 def _pair(user: User, account: BrokerAccount, allocation_id: int) -> StrategyBrokerAllocation:
     """The user's pair, locked; it must be one of the account."""
     found = [p.pk for p in pairs_in(user=user, scope="account", target=account.pk)]
     rows = StrategyBrokerAllocation.objects.select_for_update(of=("self",), no_key=True)
-    rows = rows.filter(pk__in=found, archived_at=None)
-    return rows.select_related("strategy", "broker_account__user").get(pk=allocation_id)
+    rows = rows.filter(pk__in=found, archived_at=None).select_related("strategy", "broker_account__user")
+    pair = rows.filter(pk=allocation_id).first()
+    if pair is None:
+        raise Refused("unknown_pair", "That is no pair of this account.",
+                      fix="Choose a pair of yours on it.", field="allocation_id")  # fmt: skip
+    return pair
 
 
 def _check_adoption(

@@ -14,7 +14,7 @@ OPEN = [
     "/", "/baskets", "/baskets/new", "/executions", "/orders", "/performance", "/performance?by=broker",
     "/risk", "/risk/kill", "/risk/pause", "/risk/kill?scope=user&target=", "/marketplace",
     "/marketplace/subscriptions", "/accounts-broker", "/notices", "/settings", "/market",
-    "/risk/kill/done?scope=user&target=",
+    "/risk/kill/done?scope=user&target=", "/reconciliation",
 ]  # fmt: skip
 OWNED = [
     "/baskets/{basket}", "/baskets/{basket}/edit", "/baskets/{basket}/strategies/new",
