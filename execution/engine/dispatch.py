@@ -18,6 +18,7 @@ from brokers.types import (
     OrderType,
     PlaceAnswer,
     Product,
+    ReadFailed,
     Rejected,
     Side,
 )
@@ -25,13 +26,15 @@ from execution.engine import tell
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.refs import client_ref
 from execution.engine.wires import NoWire, open_wire
-from execution.models import Order, OrderEvent
+from execution.models import AccountBook, Order, OrderEvent
+from execution.reconcile import books
 from execution.services import lock_account
 from execution.states import AT_BROKER, OrderState
 
 PER_SECOND, PER_SECOND_FOR_ENTRIES = 9, 7
 PER_MINUTE, PER_MINUTE_FOR_ENTRIES = 180, 160
 FIRST_LOOKUP = timedelta(seconds=1)
+LOGIN_REFUSED = "TOKEN_REFUSED"
 ATTEMPTS = 3  # of a slice whose connection was refused; after them its run decides anew
 
 
@@ -148,7 +151,7 @@ def _take(order: Order, answer: PlaceAnswer, desk: Desk) -> None:
         order.status = OrderState.ACKED
     elif isinstance(answer, Rejected):
         order.status, order.code, order.finished_at = OrderState.REJECTED, answer.code, desk.now
-        _tell_rejected(order, desk)
+        _login_refused(order, desk) if answer.code == LOGIN_REFUSED else _tell_rejected(order, desk)
     elif isinstance(answer, NeverSent):
         order.status, order.finished_at = OrderState.NEVER_SENT, desk.now
         if order.attempt < ATTEMPTS:
@@ -160,6 +163,16 @@ def _take(order: Order, answer: PlaceAnswer, desk: Desk) -> None:
         order.status = OrderState.UNKNOWN
         order.next_lookup_at = desk.wall + FIRST_LOOKUP
         tell_unknown(order, desk)
+
+
+def _login_refused(order: Order, desk: Desk) -> None:
+    """The login has ended: an opening slice goes again when it is renewed and the books were compared.
+
+    A close is ordered anew by its run, after waits that double.
+    """
+    books.note_failure(order.broker_account, ReadFailed(order.upstream), desk)
+    if order.action == Order.Action.OPEN:
+        next_attempt(order, desk)
 
 
 def _refusal(order: Order, desk: Desk) -> tuple[OrderState, str] | None:
@@ -183,8 +196,9 @@ def _refusal(order: Order, desk: Desk) -> tuple[OrderState, str] | None:
 def must_wait(order: Order) -> bool:
     """Whether an opening order waits; a closing one never does. Needs the account's lock.
 
-    While an order of the pair has no answer its wave stands still, and while the account has an
-    order the other way in the same contract at the broker it would trade with itself.
+    While an order of the pair has no answer its wave stands still, while the account's books cannot
+    be read nothing opens, and while the account has an order the other way in the same contract at
+    the broker it would trade with itself.
     """
     return Order.objects.filter(pk=order.pk).filter(waits()).exists()
 
@@ -198,7 +212,11 @@ def waits() -> Q:
         broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
         contract=OuterRef("contract"), status__in=AT_BROKER,
     ).exclude(side=OuterRef("side"))  # fmt: skip
-    return Q(action=Order.Action.OPEN) & (Exists(unknown) | Exists(meets))
+    unread = AccountBook.objects.filter(
+        broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
+        failing_since__isnull=False,
+    )  # fmt: skip
+    return Q(action=Order.Action.OPEN) & (Exists(unknown) | Exists(meets) | Exists(unread))
 
 
 def _within_rate(order: Order, wall: datetime) -> bool:

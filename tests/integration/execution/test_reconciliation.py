@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from brokers import services as brokers
 from brokers.models import BrokerAccount
 from execution.differences import Fix, Kind
 from execution.models import (
@@ -419,6 +420,74 @@ def test_a_trade_that_the_exchange_took_back_is_named(put):
     found = reconciled(desk, pair.broker_account)
 
     assert [(m.kind, m.number) for m in found] == [(Kind.FILL_MISSING, Fill.objects.get().trade_id)]
+
+
+class Expires:
+    """A wire whose login ends at the broker after so many orders."""
+
+    def __init__(self, desk, account, orders):
+        self.desk, self.account, self.left = desk, account, orders
+        self.wire = desk.player.adapter(account)
+
+    def place(self, request):
+        if self.left == 0:
+            self.desk.player._operator("POST", "/admin/accounts", {
+                "account": by_hand.login(self.account), "broker": self.account.broker,
+                "capital": str(self.account.capital), "token": "somebody-else-logged-in",
+            })  # fmt: skip
+        self.left -= 1
+        return self.wire.place(request)
+
+    def __getattr__(self, name):
+        return getattr(self.wire, name)
+
+
+def renew(desk, account):
+    act = brokers.Act(actor=account.user, source="test", now=desk.player.wall)
+    brokers.renew_login(account=account, act=act, transport=desk.player.transport)
+    desk.player._adapters.clear()
+
+
+def test_a_login_that_ends_in_the_middle_of_a_wave_freezes_it_and_it_goes_on_when_renewed(desk_of):
+    """Fault 27."""
+    desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=1))
+    pair = desk.pair("Iron Condor", "zerodha")
+    account = pair.broker_account
+    desk.player._adapters[account.pk] = Expires(desk, account, orders=1)
+
+    desk.at(9, 20)
+
+    assert [(o.attempt, o.status, o.code) for o in desk.orders(pair)] == [
+        (1, "ACKED", ""), (1, "REJECTED", "TOKEN_REFUSED"), (2, "READY", ""),
+    ]  # fmt: skip
+    assert desk.run(pair).status == "running"
+    assert Notice.objects.filter(kind="books_unread").count() == 1
+    desk.at(9, 20, 10)
+    assert [o.status for o in desk.orders(pair)] == ["ACKED", "REJECTED", "READY"]
+    renew(desk, account)
+    desk.at(9, 20, 20)
+
+    assert desk.run(pair).status == "done"
+    assert [o["status"] for a in desk.ledger() for o in a["orders"]] == ["FILLED"] * 4
+    assert sums(account) != {}
+
+
+def test_a_login_that_stays_ended_ends_the_entry_when_its_time_is_up_and_no_short_was_sold(desk_of):
+    desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=1))
+    pair = desk.pair("Iron Condor", "zerodha")
+    desk.player._adapters[pair.broker_account_id] = Expires(desk, pair.broker_account, orders=1)
+    desk.at(9, 20)
+
+    desk.minutes((9, 21), (9, 23))
+
+    assert [(o.side, o.status) for o in desk.orders(pair)] == [
+        ("BUY", "ACKED"), ("BUY", "REJECTED"), ("BUY", "CANCELLED"),
+    ]  # fmt: skip
+    assert desk.run(pair).status == "running"  # whether the first has filled is not known
+    renew(desk, pair.broker_account)
+    desk.at(9, 24)
+    assert (desk.run(pair).status, desk.run(pair).code) == ("partial", "BOOKS_UNREAD")
+    assert list(desk.held(pair).values()) == [65]
 
 
 # --- adoption

@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as bounds
 from hypothesis import strategies as some
 
 from brokers.types import BrokerOrder, BrokerStatus, Product, Side
@@ -28,6 +29,7 @@ from execution.states import AT_BROKER, TERMINAL, OrderState
 NOW = datetime(2026, 8, 3, 4, 0, tzinfo=UTC)
 CALL, PUT = "NIFTY-20260804-24500-CE", "NIFTY-20260804-24300-PE"
 WINDOW = timedelta(minutes=2)
+BOUNDS = bounds(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 UNITS = some.integers(-4, 4).map(lambda lots: lots * 65)
 HOLDINGS = some.builds(
     Holding, ours=UNITS, external=UNITS, theirs=UNITS,
@@ -118,6 +120,7 @@ def test_what_an_order_on_its_way_may_explain_is_not_judged_yet():
     assert of_holding(judged(Holding(ours=0, theirs=-130, in_flight=65)), CALL, "NRML") is not None
 
 
+@BOUNDS
 @given(HOLDINGS, some.lists(UNITS, max_size=4))
 def test_after_a_look_without_a_mismatch_ours_and_external_are_the_brokers_net(start, traded):
     """I6; what is in flight may still move."""
@@ -131,6 +134,7 @@ def test_after_a_look_without_a_mismatch_ours_and_external_are_the_brokers_net(s
         assert held.missing == 0
 
 
+@BOUNDS
 @given(HOLDINGS, some.lists(UNITS, max_size=4))
 def test_a_second_look_changes_nothing(start, traded):
     """I14: nothing new was traded, so nothing new is found."""
@@ -143,6 +147,7 @@ def test_a_second_look_changes_nothing(start, traded):
     assert of_holding(judged(once), CALL, "NRML") == of_holding(once, CALL, "NRML")
 
 
+@BOUNDS
 @given(HOLDINGS, some.lists(UNITS, max_size=4))
 def test_disputed_units_go_against_ours_and_are_never_more_than_ours(start, traded):
     held = start
@@ -153,6 +158,7 @@ def test_disputed_units_go_against_ours_and_are_never_more_than_ours(start, trad
         assert abs(held.disputed) <= abs(held.ours)
 
 
+@BOUNDS
 @given(HOLDINGS)
 def test_closing_all_but_the_missing_units_never_opens_the_other_side_at_the_broker(held):
     held = judged(held)
@@ -242,6 +248,7 @@ ROWS = some.lists(
 )  # fmt: skip
 
 
+@BOUNDS
 @given(ORDERS, ROWS)
 def test_every_order_that_only_one_side_has_is_named_exactly_once(mine, rows):
     """I3 and I4, for orders that had their 90 seconds."""
@@ -312,6 +319,7 @@ def test_a_trade_that_only_we_have_is_named():
     assert [d.number for d in of_fills(["T1", "T2"], ["T2", "T3"])] == ["T1"]
 
 
+@BOUNDS
 @given(some.lists(UNITS.filter(bool), max_size=6))
 def test_open_parts_of_trades_add_up_to_their_sum_and_go_one_way(signed):
     parts = open_parts(enumerate(signed))
