@@ -25,6 +25,7 @@ from execution.differences import (
     open_parts,
 )
 from execution.states import AT_BROKER, TERMINAL, OrderState
+from tests.unit.test_documents import table
 
 NOW = datetime(2026, 8, 3, 4, 0, tzinfo=UTC)
 CALL, PUT = "NIFTY-20260804-24500-CE", "NIFTY-20260804-24300-PE"
@@ -336,3 +337,11 @@ def test_what_was_closed_first_is_what_was_opened_first():
 def test_every_kind_has_one_proposed_fix():
     assert set(FIXES) == set(Kind)
     assert all(FIXES.values())
+
+
+def test_the_document_says_what_may_be_decided():
+    rows = table("docs/concepts/reconciliation.md", "kind")
+
+    assert {
+        row["kind"]: (row["proposed"], *filter(None, row["also possible"].split(", "))) for row in rows
+    } == {kind.value: tuple(fix.value for fix in fixes) for kind, fixes in FIXES.items()}
