@@ -96,6 +96,7 @@ def _begin(execution_id: int, plan: Plan, desk: Desk) -> list[Work]:
     execution.realised_before = sum((p.realised for p in held_by(pair, desk)), ZERO)
     late = int((desk.now - execution.due_at).total_seconds())
     execution.detail = f"{late} s after {execution.due_at:%H:%M:%S} UTC" if late > 1 else ""
+    execution.code = ""
     execution.save()
     if pair.strategy_version_id != execution.strategy_version_id:
         pair.strategy_version_id = execution.strategy_version_id
@@ -112,8 +113,7 @@ def _stop(execution_id: int, stop: Stop, desk: Desk) -> None:
     if execution is None:
         return
     if stop.may_clear:
-        execution.detail = f"{stop.code}: {stop.detail}"
-        execution.save(update_fields=["detail"])
+        runs.keep_waiting(execution, stop.code, f"{stop.code}: {stop.detail}")
         return
     runs.finish(execution, stop.status, desk, code=stop.code, detail=stop.detail)
 

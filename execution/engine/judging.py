@@ -20,8 +20,16 @@ from execution.models import Order, Position, StrategyExecution
 from execution.states import OrderState
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.money import ZERO
-from strategies.rules import ResolvedLeg, Unresolvable, naked_units, resolve, waves
-from strategies.selectors import leg_rules
+from strategies.rules import (
+    CLEARING,
+    ResolvedLeg,
+    Unresolvable,
+    blocked,
+    naked_units,
+    resolve,
+    waves,
+)
+from strategies.selectors import conditions, leg_rules
 
 Status = StrategyExecution.Status
 
@@ -53,7 +61,8 @@ def judge(execution: StrategyExecution, desk: Desk) -> Plan | Stop:
     tolerance = _tolerance(execution)
     if late > tolerance:
         why = execution.detail or f"The next frame came {int(late.total_seconds())} s late"
-        return Stop(Status.MISSED, "TOO_LATE", f"{why}; tolerance {int(tolerance.total_seconds())} s.")
+        code = execution.code if execution.code in CLEARING else "TOO_LATE"
+        return Stop(Status.MISSED, code, f"{why}; tolerance {int(tolerance.total_seconds())} s.")
     pair = execution.allocation
     stop = stopped(pair, desk)
     if stop is not None:
@@ -69,7 +78,23 @@ def judge(execution: StrategyExecution, desk: Desk) -> Plan | Stop:
         return Stop(Status.DENIED, error.code, error.message, error.code in MAY_CLEAR)
     except OutsideCoverage as error:
         return Stop(Status.DENIED, "NO_FACTS", str(error))
-    return _undeclared(execution, legs) or _within_limits(execution, legs, desk)
+    return guarded(execution, legs, desk) or _undeclared(execution, legs) or _within_limits(
+        execution, legs, desk
+    )  # fmt: skip
+
+
+def guarded(execution: StrategyExecution, legs: list[ResolvedLeg], desk: Desk) -> Stop | None:
+    """The guard of the strategy that this frame does not satisfy, if any."""
+    found = blocked(
+        conditions(execution.strategy_version),
+        legs,
+        underlying=execution.allocation.strategy.underlying,
+        frame=desk.frame,
+        day=desk.day,
+    )
+    return None if found is None else Stop(
+        Status.DENIED, found.guard, found.detail, found.may_clear
+    )  # fmt: skip
 
 
 def _tolerance(execution: StrategyExecution) -> timedelta:

@@ -13,7 +13,7 @@ from market.kernel import calendar
 from market.kernel.clock import at
 from market.kernel.contracts import exchange_of
 from strategies.models import StrategyVersion
-from strategies.rules import Schedule, Unresolvable, is_due_day
+from strategies.rules import Schedule, Unresolvable, is_due_day, jitter
 
 
 def open_due(desk: Desk, seen: Snapshot) -> None:
@@ -28,7 +28,7 @@ def open_entries(desk: Desk, seen: Snapshot) -> None:
     late = {
         pair.pk: pair
         for pair in seen.unasked
-        if pair.pk not in holding and _is_late(seen.versions.get(pair.pk), desk)
+        if pair.pk not in holding and _is_late(pair, seen.versions.get(pair.pk), desk)
     }
     rows = [
         _entry(pair, seen.versions[pk], desk)
@@ -40,8 +40,16 @@ def open_entries(desk: Desk, seen: Snapshot) -> None:
     StrategyExecution.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _is_late(version: StrategyVersion | None, desk: Desk) -> bool:
-    return version is not None and at(desk.day, version.entry_time) <= desk.now
+def entry_time(pair: StrategyBrokerAllocation, version: StrategyVersion, day: date) -> datetime:
+    """When the pair enters on that day: the version's time, and the pair's own jitter after it."""
+    later = jitter(pair.public_id, day, version.jitter_seconds)
+    return at(day, version.entry_time) + timedelta(seconds=later)
+
+
+def _is_late(
+    pair: StrategyBrokerAllocation, version: StrategyVersion | None, desk: Desk
+) -> bool:
+    return version is not None and entry_time(pair, version, desk.day) <= desk.now
 
 
 def _is_due_today(pair: StrategyBrokerAllocation, schedule: Schedule, desk: Desk) -> bool:
@@ -97,7 +105,7 @@ def _entry(
         strategy_version=version,
         lots=pair.lots,
         cause="schedule",
-        due_at=at(desk.day, version.entry_time),
+        due_at=entry_time(pair, version, desk.day),
     )
 
 

@@ -1,6 +1,7 @@
 """The rules of a strategy: pure values in, contracts and quantities out. No Django here."""
 
 from strategies.rules.chain import Chain, atm_strike
+from strategies.rules.conditions import CONDITION_FIELDS, Conditions
 from strategies.rules.dates import (
     Schedule,
     expiry_of,
@@ -8,6 +9,7 @@ from strategies.rules.dates import (
     nearest_rule,
     next_expiry,
 )
+from strategies.rules.guards import CLEARING, Blocked, Guard, blocked, jitter, worst_price
 from strategies.rules.hedges import covers, goes_first, naked_units, released_lots, waves
 from strategies.rules.resolving import resolve, resolve_leg_at, roll_target, unit
 from strategies.rules.strikes import STRIKE_RULES, strike_of
@@ -16,10 +18,15 @@ from strategies.rules.values import AtmBase, Code, LegRule, ResolvedLeg, Unresol
 from strategies.rules.written import naked_as_written, surely_not_earlier
 
 __all__ = [
+    "CLEARING",
+    "CONDITION_FIELDS",
     "STRIKE_RULES",
     "AtmBase",
+    "Blocked",
     "Chain",
     "Code",
+    "Conditions",
+    "Guard",
     "House",
     "LegRule",
     "ResolvedLeg",
@@ -27,11 +34,13 @@ __all__ = [
     "Terms",
     "Unresolvable",
     "atm_strike",
+    "blocked",
     "check",
     "covers",
     "expiry_of",
     "goes_first",
     "is_due_day",
+    "jitter",
     "naked_as_written",
     "naked_units",
     "nearest_rule",
@@ -44,4 +53,5 @@ __all__ = [
     "surely_not_earlier",
     "unit",
     "waves",
+    "worst_price",
 ]
