@@ -14,7 +14,7 @@ PAIR = {
 RUN = {
     "id": 41, **PAIR, "timeline": "demo", "trading_day": "2026-08-04", "phase": "entry", "cycle": 1,
     "strategy_version": 2, "lots": 2, "status": "done", "cause": "schedule", "code": "", "why": "",
-    "detail": "", "due_at": "2026-08-04T09:20:00+05:30", "started_at": "2026-08-04T09:20:01+05:30",
+    "detail": "", "due_at": "2026-08-04T09:20:00+05:30", "armed_at": None, "waiting": False, "started_at": "2026-08-04T09:20:01+05:30",
     "finished_at": "2026-08-04T09:20:04+05:30", "margin": "154210.00",
 }  # fmt: skip
 EVENT = {

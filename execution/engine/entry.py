@@ -10,13 +10,23 @@ from django.conf import settings
 from django.db import transaction
 
 from allocations.models import StrategyBrokerAllocation
-from execution.engine import closes, opens, orders, runs
+from execution.engine import closes, opens, orders, runs, tell, waiting
 from execution.engine.desk import Desk, Work, WorkKind
-from execution.engine.judging import Plan, Stop, held_by, judge, shut, stopped
+from execution.engine.judging import (
+    Plan,
+    Stop,
+    found_legs,
+    held_by,
+    judge,
+    shut,
+    stopped,
+    unresolved,
+)
 from execution.models import Order, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.money import ZERO
+from strategies.rules import Unresolvable, stored
 
 Status = StrategyExecution.Status
 
@@ -33,6 +43,8 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     )
     if execution is None:
         return []
+    if waiting.must_arm(execution):
+        return _arm(execution, desk)
     verdict = judge(execution, desk)
     if isinstance(verdict, Plan):
         try:
@@ -41,6 +53,29 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
             verdict = Stop(Status.DENIED, "NO_FACTS", str(error))
     _stop(execution_id, verdict, desk)
     return []
+
+
+def _arm(execution: StrategyExecution, desk: Desk) -> list[Work]:
+    """Resolve the contracts and begin to wait; the next steps ask for the price alone."""
+    legs = found_legs(execution, desk)
+    if isinstance(legs, Stop):
+        _stop(execution.pk, legs, desk)
+        return []
+    try:
+        watch = waiting.begin(execution, legs, desk)
+    except Unresolvable as error:
+        _stop(execution.pk, unresolved(error), desk)
+        return []
+    with transaction.atomic():
+        held = runs.locked(execution.pk, Status.DUE)
+        if held is None:
+            return []
+        held.armed_at, held.watch = desk.now, stored(watch)
+        held.plan = {**(held.plan or {}), "legs": opens.as_plan(legs)}
+        held.code, held.detail = "WAITING", waiting.words(watch)
+        held.save(update_fields=["armed_at", "watch", "plan", "code", "detail"])
+        tell.execution_changed(desk, held)
+    return [Work(WorkKind.START, execution.pk)]
 
 
 def advance(execution_id: int, desk: Desk) -> list[Work]:
@@ -94,7 +129,7 @@ def _begin(execution_id: int, plan: Plan, desk: Desk) -> list[Work]:
     execution.plan = {"legs": opens.as_plan(plan.legs)}
     execution.margin = plan.margin
     execution.realised_before = sum((p.realised for p in held_by(pair, desk)), ZERO)
-    late = int((desk.now - execution.due_at).total_seconds())
+    late = 0 if execution.armed_at else int((desk.now - execution.due_at).total_seconds())
     execution.detail = f"{late} s after {execution.due_at:%H:%M:%S} UTC" if late > 1 else ""
     execution.code = ""
     execution.save()
@@ -113,7 +148,7 @@ def _stop(execution_id: int, stop: Stop, desk: Desk) -> None:
     if execution is None:
         return
     if stop.may_clear:
-        runs.keep_waiting(execution, stop.code, f"{stop.code}: {stop.detail}")
+        runs.keep_waiting(execution, stop.code, stop.said)
         return
     runs.finish(execution, stop.status, desk, code=stop.code, detail=stop.detail)
 

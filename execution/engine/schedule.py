@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from allocations.models import StrategyBrokerAllocation, TradingState
-from execution.engine import closes, leave, marks, roll, tell
+from execution.engine import again, closes, leave, marks, roll, tell
 from execution.engine.desk import Desk
 from execution.engine.snapshot import Snapshot, has_bounds
 from execution.models import Position, StrategyExecution
@@ -19,6 +19,7 @@ from strategies.rules import Schedule, Unresolvable, is_due_day, jitter
 def open_due(desk: Desk, seen: Snapshot) -> None:
     """Write a row for everything that has come due; doing it again writes nothing."""
     open_entries(desk, seen)
+    again.open_reentries(desk, seen)
     open_exits(desk, seen)
 
 

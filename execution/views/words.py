@@ -78,6 +78,8 @@ WHY: Mapping[str, str] = {
     "UNKNOWN_SYMBOL": "The broker does not know the contract.",
     "VIX_OUT_OF_BOUNDS": "The volatility index is outside the bounds of the strategy.",
     "VIX_UNKNOWN": "The strategy asks for the volatility index, and this market does not have it.",
+    "WAITING": "It waits for its price.",
+    "WAIT_OVER": "The price that it waited for did not come before the cut-off.",
     "WITHDRAWN": "Withdrawn before it was sent.",
 }
 

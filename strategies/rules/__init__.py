@@ -15,6 +15,7 @@ from strategies.rules.resolving import resolve, resolve_leg_at, roll_target, uni
 from strategies.rules.strikes import STRIKE_RULES, strike_of
 from strategies.rules.terms import House, Terms, check
 from strategies.rules.values import AtmBase, Code, LegRule, ResolvedLeg, Unresolvable
+from strategies.rules.watching import Watch, mid_of, premium_of, restored, stored, value_of, watch_of
 from strategies.rules.written import naked_as_written, surely_not_earlier
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Schedule",
     "Terms",
     "Unresolvable",
+    "Watch",
     "atm_strike",
     "blocked",
     "check",
@@ -41,17 +43,23 @@ __all__ = [
     "goes_first",
     "is_due_day",
     "jitter",
+    "mid_of",
     "naked_as_written",
     "naked_units",
     "nearest_rule",
     "next_expiry",
+    "premium_of",
     "released_lots",
     "resolve",
     "resolve_leg_at",
+    "restored",
     "roll_target",
+    "stored",
     "strike_of",
     "surely_not_earlier",
     "unit",
+    "value_of",
+    "watch_of",
     "waves",
     "worst_price",
 ]
