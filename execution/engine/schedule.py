@@ -151,11 +151,27 @@ def _expiring(version: StrategyVersion, rows: list[Position], desk: Desk) -> lis
     """Positions whose roll or close is due by the version's rule."""
     if version.at_expiry == StrategyVersion.AtExpiry.SETTLE or version.roll_time is None:
         return []
-    if desk.now < at(desk.day, version.roll_time):
-        return []
     nearest: date = min(row.contract.expiry for row in rows)
-    exchange = rows[0].contract.exchange
-    left = calendar.trading_days_between(exchange, desk.day, nearest)
-    if left > version.roll_days_before:
-        return []
-    return [row for row in rows if row.contract.expiry == nearest]
+    expiring = [row for row in rows if row.contract.expiry == nearest]
+    due = _worth_little(version, expiring, desk) or (
+        desk.now >= at(desk.day, version.roll_time)
+        and calendar.trading_days_between(rows[0].contract.exchange, desk.day, nearest)
+        <= version.roll_days_before
+    )
+    return expiring if due else []
+
+
+def _worth_little(version: StrategyVersion, expiring: list[Position], desk: Desk) -> bool:
+    """Whether every short option that expires can be bought back for no more than was stated."""
+    if version.roll_premium is None:
+        return False
+    shorts = [row for row in expiring if row.quantity < 0 and row.contract.strike is not None]
+    quotes = [desk.frame.quote(row.contract.symbol) for row in shorts]
+    asks = [
+        quote.ask
+        for quote in quotes
+        if quote is not None and not quote.stale(desk.now, desk.frame.cadence)
+    ]
+    return len(asks) == len(shorts) > 0 and all(
+        ask is not None and ask <= version.roll_premium for ask in asks
+    )

@@ -9,8 +9,26 @@ from strategies.rules.dates import (
     nearest_rule,
     next_expiry,
 )
-from strategies.rules.guards import CLEARING, Blocked, Guard, blocked, jitter, worst_price
-from strategies.rules.hedges import covers, goes_first, naked_units, released_lots, waves
+from strategies.rules.guards import (
+    CLEARING,
+    Blocked,
+    Guard,
+    at_touch,
+    blocked,
+    jitter,
+    price_reasons,
+    worst_price,
+)
+from strategies.rules.hedges import (
+    Held,
+    coverable_lots,
+    covers,
+    goes_first,
+    naked_units,
+    released_lots,
+    uncovered_lots,
+    waves,
+)
 from strategies.rules.resolving import resolve, resolve_leg_at, roll_target, unit
 from strategies.rules.strikes import STRIKE_RULES, strike_of
 from strategies.rules.terms import House, Terms, check
@@ -28,6 +46,7 @@ __all__ = [
     "Code",
     "Conditions",
     "Guard",
+    "Held",
     "House",
     "LegRule",
     "ResolvedLeg",
@@ -35,9 +54,11 @@ __all__ = [
     "Terms",
     "Unresolvable",
     "Watch",
+    "at_touch",
     "atm_strike",
     "blocked",
     "check",
+    "coverable_lots",
     "covers",
     "expiry_of",
     "goes_first",
@@ -49,6 +70,7 @@ __all__ = [
     "nearest_rule",
     "next_expiry",
     "premium_of",
+    "price_reasons",
     "released_lots",
     "resolve",
     "resolve_leg_at",
@@ -57,6 +79,7 @@ __all__ = [
     "stored",
     "strike_of",
     "surely_not_earlier",
+    "uncovered_lots",
     "unit",
     "value_of",
     "watch_of",
