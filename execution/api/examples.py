@@ -79,6 +79,16 @@ PREVIEW = {
                  "orders": 4, "margin": "154210.00", "premium": "-9120.00",
                  "charges": "108.44", "available": "2500000.00", "enough": True}],
 }  # fmt: skip
+ADJUSTMENT = {
+    **PAIR, "goes": True, "denial": None, "margin_before": "154210.00", "margin_after": "149800.00",
+    "premium": "2405.00", "charges": "54.10",
+    "orders": [
+        {**PLANNED, "leg_number": 4, "contract": "NIFTY-20260804-24600-CE", "premium": "9230.00",
+         "margin_after": "96400.00"},
+        {**PLANNED, "leg_number": 4, "wave": 2, "side": "SELL", "contract": "NIFTY-20260804-24700-CE",
+         "limit_price": "51.40", "mid": "52.50", "premium": "-6825.00", "margin_after": "149800.00"},
+    ],
+}  # fmt: skip
 EXECUTED = {"hash": "6f1f0c1b2d3e4f50", "executions": [{**RUN, "status": "due"}]}
 PROPOSAL = {
     **PAIR, "lots": 2, "proposed": 3, "days": 12, "net": "412.50", "drawdown": "900.00",

@@ -206,10 +206,11 @@ def _within_limits(
     )
     if refusal is not None:
         return Stop(Status.DENIED, refusal, f"{refusal.text} {refusal.fix}")
-    return _funded(pair, needed, desk) or Plan(legs, margin)
+    return funded(pair, needed, desk) or Plan(legs, margin)
 
 
-def _funded(pair: StrategyBrokerAllocation, needed: Decimal, desk: Desk) -> Stop | None:
+def funded(pair: StrategyBrokerAllocation, needed: Decimal, desk: Desk) -> Stop | None:
+    """Whether the account's free funds reach; the broker is asked."""
     try:
         funds = open_wire(desk, pair.broker_account).funds()
     except ReadFailed as error:

@@ -23,7 +23,7 @@ def exit_mark(quote: Quote, quantity: int) -> Decimal:
     return quote.ltp if side is None else side
 
 
-def limit_price(  # noqa: PLR0913 - keyword only
+def limit_price(
     quote: Quote,
     *,
     side: str,

@@ -67,7 +67,7 @@ def release(execution: StrategyExecution, orders: list[Order], desk: Desk) -> li
                 action=Order.Action.OPEN,
                 wave=1 if leg in first else 2,
                 side=leg.side,
-                lots=goal - _ordered_lots(execution, leg, orders),
+                lots=goal - ordered_lots(execution, leg, orders),
             )
         )
     return book.write(execution, tickets, orders, desk)
@@ -101,7 +101,7 @@ def filled_units(orders: list[Order]) -> dict[int, int]:
     return units
 
 
-def _ordered_lots(execution: StrategyExecution, leg: ResolvedLeg, orders: list[Order]) -> int:
+def ordered_lots(execution: StrategyExecution, leg: ResolvedLeg, orders: list[Order]) -> int:
     """Lots of the leg already ordered. What ended unfilled counts too, unless the policy retries."""
     slices: dict[int, Order] = {}  # by slice, its last attempt: an earlier one was never sent
     for order in sorted(orders, key=lambda order: order.attempt):

@@ -77,7 +77,7 @@ def _slices(
     ]
 
 
-def _order(  # noqa: PLR0913 - the columns of one row
+def _order(
     execution: StrategyExecution,
     ticket: Ticket,
     number: int,

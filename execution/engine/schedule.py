@@ -77,6 +77,8 @@ def open_exits(desk: Desk, seen: Snapshot) -> None:
             continue
         halted = seen.states[pair].state == TradingState.State.HALTED
         cause = "kill" if halted else _cause(rows, seen, desk)
+        if cause is None and pair in seen.adjusting:
+            continue
         _open_exit(rows, cause, desk)
 
 

@@ -93,6 +93,12 @@ class Snapshot:
         return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
 
     @cached_property
+    def adjusting(self) -> set[int]:
+        """Pairs that are being changed by hand: a roll waits until that is over."""
+        rows = self._runs.filter(phase="adjust", status__in=[Status.DUE, Status.RUNNING])
+        return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
+
+    @cached_property
     def states(self) -> dict[int, Effective]:
         """By pair that holds something, its trading state."""
         return effective_states([rows[0].allocation for rows in self.held.values()])

@@ -71,10 +71,10 @@ class StrategyExecution(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"{self.allocation} {self.phase} {self.trading_day} #{self.cycle}"
+
     @property
     def waiting(self) -> bool:
         """An entry that is armed: its price has not come yet."""
         return self.armed_at is not None and self.status == self.Status.DUE
-
-    def __str__(self) -> str:
-        return f"{self.allocation} {self.phase} {self.trading_day} #{self.cycle}"

@@ -60,6 +60,7 @@ WHY: Mapping[str, str] = {
     "NO_WEEKLY_EXPIRY": "The index has no weekly expiry.",
     "NOT_A_LOT_MULTIPLE": "The quantity was not a whole number of lots.",
     "NOT_FILLED": "Nothing filled in time.",
+    "NOT_HELD": "The pair does not hold that contract any more.",
     "NOT_OPEN": "The order was no longer open at the broker.",
     "OFF_TICK": "The price was not a whole number of ticks.",
     "ONE_SIDED_QUOTE": "A contract has no bid or no ask now.",

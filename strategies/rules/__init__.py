@@ -30,10 +30,19 @@ from strategies.rules.hedges import (
     waves,
 )
 from strategies.rules.resolving import resolve, resolve_leg_at, roll_target, unit
+from strategies.rules.shifting import shifted
 from strategies.rules.strikes import STRIKE_RULES, strike_of
 from strategies.rules.terms import House, Terms, check
 from strategies.rules.values import AtmBase, Code, LegRule, ResolvedLeg, Unresolvable
-from strategies.rules.watching import Watch, mid_of, premium_of, restored, stored, value_of, watch_of
+from strategies.rules.watching import (
+    Watch,
+    mid_of,
+    premium_of,
+    restored,
+    stored,
+    value_of,
+    watch_of,
+)
 from strategies.rules.written import naked_as_written, surely_not_earlier
 
 __all__ = [
@@ -76,6 +85,7 @@ __all__ = [
     "resolve_leg_at",
     "restored",
     "roll_target",
+    "shifted",
     "stored",
     "strike_of",
     "surely_not_earlier",

@@ -75,7 +75,7 @@ def _reasons(
     yield from price_reasons(at_touch(quotes), terms.min_credit, terms.max_debit)
 
 
-def _outside(  # noqa: PLR0913 - one value, its bounds and its two codes
+def _outside(
     name: str, value: Decimal | None, low: Decimal | None, high: Decimal | None,
     unknown: Guard, out: Guard,
 ) -> Iterator[Blocked]:  # fmt: skip

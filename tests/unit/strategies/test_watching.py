@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.rules import Conditions, Unresolvable, premium_of, restored, stored, value_of, watch_of
+from strategies.rules import (
+    Conditions,
+    Unresolvable,
+    premium_of,
+    restored,
+    stored,
+    value_of,
+    watch_of,
+)
 from strategies.rules.watching import PREMIUM, Watch
 from tests.unit.strategies.frames import FORWARD, NOW, WEEK, make_frame, make_resolved, make_stale
 
