@@ -48,7 +48,7 @@ def _time(label: str, words: str) -> forms.TimeField:
     return forms.TimeField(label=label, required=False, widget=clock(), help_text=words)
 
 
-class DaysField(forms.CharField):
+class DaysField(forms.Field):
     """Dates as 2027-02-01, with commas, spaces or lines between them."""
 
     def to_python(self, value: Any) -> tuple[date, ...]:

@@ -88,8 +88,8 @@ def change_of(pair: StrategyBrokerAllocation, asked: Asked, desk: Desk) -> Chang
         raise Refused("not_held", "The pair holds no trade to adjust.", fix="Enter it first.", field="contract")
     lots = trade_lots(pair, desk)
     if asked.act == "add":
-        leg = _added(pair, asked, held, desk)
-        return Change(held=held, close=None, open=leg, lots=asked.lots, trade_lots=lots)
+        added = _added(pair, asked, held, desk)
+        return Change(held=held, close=None, open=added, lots=asked.lots, trade_lots=lots)
     position = next((p for p in held if p.contract.symbol == asked.contract), None)
     if position is None:
         names = ", ".join(sorted(p.contract.symbol for p in held))

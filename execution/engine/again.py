@@ -51,7 +51,7 @@ def _row(each: Again, desk: Desk) -> StrategyExecution | None:
         strategy_version=version,
         lots=each.pair.lots,
         cause=REENTRY,
-        due_at=each.exit.finished_at,
+        due_at=each.exit.finished_at or desk.now,
         plan=plan,
     )
 
