@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from execution import gates
 from execution.engine import adjusting, closes, opens, orders, runs
 from execution.engine.adjusting import Change
 from execution.engine.desk import Desk, Work, WorkKind
@@ -110,7 +111,7 @@ def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
 
 def _is_open(change: Change, mine: list[Order]) -> bool:
     assert change.open is not None
-    filled = opens.filled_units(mine).get(change.open.number, 0)
+    filled = gates.filled_units(mine).get(change.open.number, 0)
     return filled >= change.lots * change.open.contract.lot_size
 
 
@@ -190,6 +191,6 @@ def _release(
         action=Order.Action.OPEN,
         wave=1 if leg.side == "BUY" else 2,
         side=leg.side,
-        lots=goal - opens.ordered_lots(execution, leg, mine),
+        lots=goal - gates.ordered_lots(leg, mine, completion=execution.strategy_version.completion),
     )
     return orders.write(execution, [ticket], mine, desk)

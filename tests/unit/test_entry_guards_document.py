@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
+from execution.codes import CODES
 from execution.engine.desk import Desk, Silent
 from execution.engine.roll_judging import credit_of
 from execution.models import Position
-from execution.views.words import WHY
 from market.kernel.contracts import parse
 from market.kernel.frame import Frame, Quote
 from market.kernel.money import rupees
@@ -61,7 +61,7 @@ def test_the_document_names_every_guard_and_whether_it_waits_and_the_screen_has_
     from strategies.rules import CLEARING
 
     assert said == {guard.value: guard in CLEARING for guard in Guard}
-    assert set(Guard) <= set(WHY)
+    assert set(Guard) <= set(CODES)
 
 
 @pytest.mark.parametrize("row", table(GUARDS, "reference"), ids=str)

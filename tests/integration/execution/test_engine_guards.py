@@ -32,7 +32,7 @@ def test_a_guard_that_clears_within_the_tolerance_only_delays_the_entry(desk_of)
     desk.at(9, 20, 30)
 
     run.refresh_from_db()
-    assert (run.status, run.code, run.detail) == ("done", "", "30 s after 03:50:00 UTC")
+    assert (run.status, run.code, run.detail) == ("done", "", "30 s after 09:20:00.")
 
 
 def test_a_guard_that_does_not_clear_is_missed_under_its_own_code(desk_of):
