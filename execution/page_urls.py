@@ -1,11 +1,12 @@
 from django.urls import path
 
-from execution.views import baskets, desk, performance, reconciliation, risk, runs
+from execution.views import adjust, baskets, desk, performance, reconciliation, risk, runs
 
 urlpatterns = [
     path("", desk.desk, name="page-desk"),
     path("baskets", baskets.baskets, name="page-baskets"),
     path("baskets/<int:basket_id>", baskets.basket, name="page-basket"),
+    path("pairs/<int:allocation_id>/adjust", adjust.adjust, name="page-adjust"),
     path("executions", runs.executions, name="page-executions"),
     path("executions/<int:execution_id>", runs.execution, name="page-execution"),
     path("orders", runs.orders, name="page-orders"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from execution.api import lanes, plans, reconciliation, risk, runs
+from execution.api import adjust, lanes, plans, reconciliation, risk, runs
 from execution.api.limits import Limits
 from execution.api.performance import Performance
 from execution.api.positions import Positions
@@ -53,6 +53,14 @@ urlpatterns = [
         "baskets/<int:basket_id>/allocations/propose",
         plans.Propose.as_view(),
         name="allocations-propose",
+    ),
+    path(
+        "allocations/<int:allocation_id>/adjust/preview",
+        adjust.Preview.as_view(),
+        name="allocation-adjust-preview",
+    ),
+    path(
+        "allocations/<int:allocation_id>/adjust", adjust.Adjust.as_view(), name="allocation-adjust"
     ),
     path("live/ticket", LiveTicket.as_view(), name="live-ticket"),
 ]

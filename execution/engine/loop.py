@@ -9,7 +9,18 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from execution.engine import day, dispatch, entry, leave, missed_close, roll, schedule, settle, wire
+from execution.engine import (
+    adjust,
+    day,
+    dispatch,
+    entry,
+    leave,
+    missed_close,
+    roll,
+    schedule,
+    settle,
+    wire,
+)
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
@@ -20,8 +31,9 @@ from market.models import Timeline
 Status = StrategyExecution.Status
 Step = Callable[[int, Desk], list[Work]]
 
-STARTS: dict[str, Step] = {"entry": entry.start, "exit": leave.start, "roll": roll.start}
-ADVANCES: dict[str, Step] = {"entry": entry.advance, "exit": leave.advance, "roll": roll.advance}
+PHASES = {"entry": entry, "exit": leave, "roll": roll, "adjust": adjust}
+STARTS: dict[str, Step] = {name: phase.start for name, phase in PHASES.items()}
+ADVANCES: dict[str, Step] = {name: phase.advance for name, phase in PHASES.items()}
 ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.DISPATCH: dispatch.dispatch,
     WorkKind.CANCEL: wire.cancel,

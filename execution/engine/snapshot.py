@@ -26,6 +26,8 @@ from strategies.rules import Schedule
 from strategies.selectors import newest_versions, schedules_of, versions_by_id
 
 Status = StrategyExecution.Status
+#: Causes of the exits that a re-entry may follow.
+LEFT_BY = {"stop": ("stop",), "target": ("target",), "either": ("stop", "target")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,15 @@ class Trade:
 
     lots: int
     realised_before: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A pair that left by a stop or target and may enter again, under this cycle of its entries."""
+
+    pair: StrategyBrokerAllocation
+    exit: StrategyExecution
+    cycle: int
 
 
 class OpenOrder(NamedTuple):
@@ -83,6 +94,12 @@ class Snapshot:
         return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
 
     @cached_property
+    def adjusting(self) -> set[int]:
+        """Pairs that are being changed by hand: a roll waits until that is over."""
+        rows = self._runs.filter(phase="adjust", status__in=[Status.DUE, Status.RUNNING])
+        return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
+
+    @cached_property
     def states(self) -> dict[int, Effective]:
         """By pair that holds something, its trading state."""
         return effective_states([rows[0].allocation for rows in self.held.values()])
@@ -112,6 +129,26 @@ class Snapshot:
     def schedules(self) -> dict[int, Schedule]:
         """By version that may enter, its days."""
         return schedules_of(self.versions.values())
+
+    @cached_property
+    def again(self) -> list[Again]:
+        """Pairs whose last exit of the day allows a re-entry that has not been asked yet."""
+        exits = self._runs.filter(
+            trading_day=self.day, phase="exit", status=Status.DONE, cause__in=LEFT_BY["either"]
+        ).exclude(strategy_version__reentry="none")
+        last = {run.allocation_id: run for run in exits.select_related("strategy_version").order_by("cycle")}
+        if not last:
+            return []
+        runs: dict[int, list[StrategyExecution]] = defaultdict(list)
+        for run in self._runs.filter(trading_day=self.day, allocation__in=last).order_by("cycle"):
+            runs[run.allocation_id].append(run)
+        pairs = list(entering_pairs(self.timeline).filter(pk__in=last))
+        granted = versions_to_enter(pairs, self.wall)
+        return [
+            Again(pair, last[pair.pk], sum(run.phase == "entry" for run in runs[pair.pk]) + 1)
+            for pair in pairs
+            if pair.pk in granted and _may_enter_again(last[pair.pk], runs[pair.pk])
+        ]  # fmt: skip
 
     @cached_property
     def corrigible(self) -> list[Settlement]:
@@ -152,6 +189,19 @@ class Snapshot:
             "allocation__strategy__basket",
             "allocation__broker_account",
         ).order_by("allocation_id", "leg_number")
+
+
+def _may_enter_again(left: StrategyExecution, runs: list[StrategyExecution]) -> bool:
+    """Nothing of the pair is under way, no entry was asked since it left, and the count allows one."""
+    version, entries = left.strategy_version, [run for run in runs if run.phase == "entry"]
+    asked = sum(run.cause == "reentry" for run in entries)
+    return (
+        left.cause in LEFT_BY[version.reentry_after]
+        and asked < version.reentry_count
+        and not any(run.status in (Status.DUE, Status.RUNNING) for run in runs)
+        and not any(run.due_at >= left.finished_at for run in entries if left.finished_at)
+        and not any(run.phase == "exit" and run.cycle > left.cycle for run in runs)
+    )
 
 
 def has_bounds(version: StrategyVersion) -> bool:
