@@ -1,6 +1,6 @@
 from django.urls import path
 
-from execution.views import baskets, desk, performance, risk, runs
+from execution.views import baskets, desk, limits, performance, risk, runs
 
 urlpatterns = [
     path("", desk.desk, name="page-desk"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("orders", runs.orders, name="page-orders"),
     path("performance", performance.performance, name="page-performance"),
     path("risk", risk.risk, name="page-risk"),
+    path("risk/limits", limits.limits, name="page-risk-limits"),
+    path("risk/limits/edit", limits.edit, name="page-risk-limit"),
     path("risk/<slug:verb>", risk.act, name="page-risk-verb"),
     path("risk/<slug:verb>/done", risk.receipt, name="page-risk-done"),
 ]

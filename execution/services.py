@@ -30,6 +30,7 @@ State = TradingState.State
 Status = StrategyExecution.Status
 UNFINISHED = [Status.DUE, Status.RUNNING]
 ACCOUNT_LOCK = 7101  # the class of PostgreSQL's advisory locks on broker accounts
+USER_LOCK = 7102  # on users; taken before an account's
 
 
 class Act(TypedDict):
@@ -87,8 +88,17 @@ def kill(
 
 def lock_account(account_id: int) -> None:
     """One at a time decides for a broker account, until the transaction ends."""
+    _lock(ACCOUNT_LOCK, account_id)
+
+
+def lock_user(user_id: int) -> None:
+    """One at a time decides over all that a user trades, until the transaction ends."""
+    _lock(USER_LOCK, user_id)
+
+
+def _lock(kind: int, of: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [ACCOUNT_LOCK, account_id])
+        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [kind, of])
 
 
 def pairs_in(*, user: User, scope: str, target: int | None) -> list[StrategyBrokerAllocation]:

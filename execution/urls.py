@@ -6,6 +6,7 @@ from execution.api import plans, risk, runs
 from execution.api.limits import Limits
 from execution.api.performance import Performance
 from execution.api.positions import Positions
+from execution.api.scope_limits import ScopeLimits
 from execution.live.api import LiveTicket
 
 urlpatterns = [
@@ -17,6 +18,7 @@ urlpatterns = [
     path("performance", Performance.as_view(), name="performance"),
     path("risk", risk.Risk.as_view(), name="risk"),
     path("risk/limits", Limits.as_view(), name="risk-limits"),
+    path("risk/scope-limits", ScopeLimits.as_view(), name="risk-scope-limits"),
     path("risk/pause", risk.Pause.as_view(), name="risk-pause"),
     path("risk/resume", risk.Resume.as_view(), name="risk-resume"),
     path("risk/exit", risk.Exit.as_view(), name="risk-exit"),

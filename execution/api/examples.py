@@ -53,10 +53,19 @@ SCOPE = {
     "scope": "pair", "target": 3, "name": "Iron Condor on Zerodha paper", "state": "active",
     "state_scope": "", "reason": "", "open_positions": 4, "open_orders": 0,
 }  # fmt: skip
+SCOPE_LIMIT = {
+    "scope": "account", "target": 1, "name": "account Zerodha paper", "version": 2,
+    "max_lots": 8, "max_day_loss": "8000.00", "max_margin": "800000.00", "max_open_positions": 20,
+    "max_delta": "500.00", "max_vega": None, "square_off_at_loss": True,
+    "pending": [{"limit": "max_day_loss", "value": "10000.00", "asked_on": "2026-08-04"}],
+    "used": {"lots": 2, "day_loss": "0.00", "margin": "154210.00", "open_positions": 4,
+             "delta": "12.40", "vega": "260.10"},
+}  # fmt: skip
 LIMITS = {
     **PAIR, "asof": "2026-08-04T11:00:00+05:30",
     "lots": {"used": 2, "limit": 4}, "day_loss": {"used": "0.00", "limit": "25000.00"},
     "margin": {"used": "154210.00", "limit": "400000.00"}, "margin_share": "149655.20", "open_positions": {"used": 4, "limit": 8},
+    "delta": {"used": "12.40", "limit": "500.00"}, "vega": {"used": "260.10", "limit": None},
 }  # fmt: skip
 ACT = {
     "verb": "kill", "scope": "pair", "target": 3,

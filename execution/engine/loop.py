@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+from allocations.services import put_in_force
 from execution.engine import day, dispatch, entry, leave, missed_close, roll, schedule, settle, wire
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
@@ -39,6 +40,9 @@ def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
     """
     seen = seen or Snapshot(desk.timeline, desk.day, desk.wall)
     missed_close.close_missed(desk, seen)
+    if seen.has_waiting_limits:
+        put_in_force(day=desk.day, now=desk.wall)
+        seen.forget()
     schedule.open_due(desk, seen)
     settle.settle_expired(desk, seen)
     if day.is_over(desk) and not day.is_closed(desk):
