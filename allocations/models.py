@@ -75,6 +75,11 @@ class StrategyBrokerAllocation(models.Model):
     def __str__(self) -> str:
         return f"{self.strategy} on {self.broker_account}"
 
+    @property
+    def name(self) -> str:
+        """As its owner knows it: "Iron Condor on Zerodha"."""
+        return f"{self.strategy.name} on {self.broker_account.label}"
+
 
 class TradingState(models.Model):
     """Whether trading may go on in one scope of one user; the tightest of all that apply wins.

@@ -12,7 +12,15 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from allocations.models import PendingLimit, ScopeLimit, StrategyBrokerAllocation, TradingState
-from allocations.risk import LIMITS, LOOSENABLE, Effective, PairTerms, RiskLimit, ScopeTerms, tightest
+from allocations.risk import (
+    LIMITS,
+    LOOSENABLE,
+    Effective,
+    PairTerms,
+    RiskLimit,
+    ScopeTerms,
+    tightest,
+)
 from baskets.models import Basket
 from baskets.selectors import visible_baskets
 from brokers.selectors import accounts_of

@@ -53,6 +53,14 @@ SCOPE = {
     "scope": "pair", "target": 3, "name": "Iron Condor on Zerodha paper", "state": "active",
     "state_scope": "", "reason": "", "open_positions": 4, "open_orders": 0,
 }  # fmt: skip
+RECEIPT = {
+    "id": 7, "verb": "kill", "scope": "user", "target": None, "name": "everything you run",
+    "timeline": "demo", "at": "2026-08-04T11:00:00+05:30", "verified_flat": True,
+    "accounts": [{
+        "account": "Zerodha paper", "positions_closed": 4, "positions_open": 0, "orders_ended": 1,
+        "orders_open": 0, "left": [], "said": [], "verified_at": "2026-08-04T11:00:03+05:30",
+    }],
+}  # fmt: skip
 SCOPE_LIMIT = {
     "scope": "account", "target": 1, "name": "account Zerodha paper", "version": 2,
     "max_lots": 8, "max_day_loss": "8000.00", "max_margin": "800000.00", "max_open_positions": 20,
@@ -69,7 +77,7 @@ LIMITS = {
 }  # fmt: skip
 ACT = {
     "verb": "kill", "scope": "pair", "target": 3,
-    "exits": [{**RUN, "phase": "exit", "cause": "kill", "status": "due"}],
+    "exits": [{**RUN, "phase": "exit", "cause": "kill", "status": "due"}], "receipt_id": 7,
 }  # fmt: skip
 DENIAL = {"code": "LOTS_ABOVE_LIMIT", "why": "This entry would take the pair above its maximum lots.",
           "detail": "Close open lots, enter fewer, or raise max_lots."}  # fmt: skip

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from allocations.models import TradingState
 from brokers.models import BrokerAccount
 from brokers.selectors import accounts_of, open_accounts_of
-from execution import services
+from execution import receipts, services
 from execution.api import bodies, examples
 from execution.api.runs import list_of
 from execution.models import StrategyExecution
@@ -71,6 +71,9 @@ class ActBody(serializers.Serializer):
     scope = serializers.CharField()
     target = serializers.IntegerField(allow_null=True)
     exits = bodies.RunBody(many=True)
+    receipt_id = serializers.IntegerField(
+        allow_null=True, help_text="of an act that closes: /options/risk/receipts/{id} says how far it is"
+    )
 
 
 class Risk(APIView):
@@ -103,7 +106,12 @@ class Act(APIView):
             require_paper(user, **asked)
         exits = type(self).act(user=user, **asked, by=user, now=timezone.now(), **origin(request))
         start_after_commit(exits or [])
-        return Response(ActBody({"verb": self.verb, **asked, "exits": _shown(user, exits or [])}).data)
+        written = receipts.newest(user, verb=self.verb, **asked) if exits is not None else None
+        done = {
+            "verb": self.verb, **asked, "exits": _shown(user, exits or []),
+            "receipt_id": None if written is None else written.pk,
+        }  # fmt: skip
+        return Response(ActBody(done).data)
 
 
 def _schema(summary: str, verb: str) -> Callable[..., Any]:

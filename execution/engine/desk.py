@@ -25,6 +25,7 @@ class WorkKind(StrEnum):
     CHASE = "chase"  # a resting order: move its price to the touch
     LOOKUP = "lookup"  # an order without an answer: find it by its tag
     SYNC = "sync"  # a broker account: read its books
+    VERIFY = "verify"  # an account of a receipt: is it flat at the broker too
 
 
 class Work(NamedTuple):

@@ -40,7 +40,7 @@ def broken(
         return breach(limit, before, after)
 
     wider = [(row.name, judged(limit_of(row), within(row, books.values()))) for row in rows]
-    own = (f"pair {pair}", judged(limit_of(pair), [books[pair.pk]]))
+    own = (f"pair {pair.name}", judged(limit_of(pair), [books[pair.pk]]))
     return tightest_breach([*wider, own])
 
 

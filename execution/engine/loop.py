@@ -10,7 +10,18 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from allocations.services import put_in_force
-from execution.engine import day, dispatch, entry, leave, missed_close, roll, schedule, settle, wire
+from execution.engine import (
+    day,
+    dispatch,
+    entry,
+    leave,
+    missed_close,
+    roll,
+    schedule,
+    settle,
+    verify,
+    wire,
+)
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
@@ -28,6 +39,7 @@ ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.CHASE: wire.chase,
     WorkKind.LOOKUP: wire.lookup,
     WorkKind.SYNC: wire.sync,
+    WorkKind.VERIFY: verify.verify,
 }
 
 TURN = {WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3}
@@ -47,7 +59,8 @@ def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
     settle.settle_expired(desk, seen)
     if day.is_over(desk) and not day.is_closed(desk):
         day.close(desk)
-    return [*_runs(desk, seen), *_orders(desk, seen)]
+    unverified = [Work(WorkKind.VERIFY, pk) for pk, due in seen.unverified if due <= desk.wall]
+    return [*_runs(desk, seen), *_orders(desk, seen), *unverified]
 
 
 def perform(work: Work, desk: Desk) -> list[Work]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from allocations.models import PendingLimit, ScopeLimit, StrategyBrokerAllocatio
 from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
-from execution.models import Order, Position, Settlement, StrategyExecution
+from execution.models import Order, Position, ReceiptAccount, Settlement, StrategyExecution
 from execution.states import OPEN_STATES
 from market.kernel.money import ZERO
 from market.models import Timeline
@@ -25,6 +25,7 @@ from strategies.rules import Schedule
 from strategies.selectors import newest_versions, schedules_of, versions_by_id
 
 Status = StrategyExecution.Status
+RECEIPT_LIFE = timedelta(days=1)  # a receipt is not looked at for longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,14 @@ class Snapshot:
             OpenOrder(*row) for row in rows.order_by("action", "pk").values_list(*OpenOrder._fields)
         ]
 
+    @cached_property
+    def unverified(self) -> list[tuple[int, datetime]]:
+        """(id, when to look) of receipts' accounts that the broker has not confirmed flat."""
+        rows = ReceiptAccount.objects.filter(
+            receipt__timeline=self.timeline, verified_at=None, receipt__at__gt=self.wall - RECEIPT_LIFE
+        )
+        return list(rows.order_by("pk").values_list("pk", "next_check_at"))
+
     @property
     def _runs(self) -> QuerySet[StrategyExecution]:
         return StrategyExecution.objects.filter(timeline=self.timeline)
@@ -193,7 +202,7 @@ def loss_watches(
         by_pair.setdefault(row.allocation_id, []).append(row)
     pairs = {pk: rows[0].allocation for pk, rows in by_pair.items()}
     watches = [
-        LossWatch(f"pair:{pk}", f"pair {pairs[pk]}", pairs[pk].max_day_loss,
+        LossWatch(f"pair:{pk}", f"pair {pairs[pk].name}", pairs[pk].max_day_loss,
                   pairs[pk].square_off_at_loss, by_pair[pk], {pk}, pairs[pk])
         for pk in held
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from execution.models.orders import Fill, Order, OrderEvent
 from execution.models.performance import PerformanceMetric
 from execution.models.positions import Position, Settlement
+from execution.models.receipts import Receipt, ReceiptAccount
 from execution.models.runs import StrategyExecution
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "OrderEvent",
     "PerformanceMetric",
     "Position",
+    "Receipt",
+    "ReceiptAccount",
     "Settlement",
     "StrategyExecution",
 ]

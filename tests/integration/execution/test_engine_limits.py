@@ -71,7 +71,7 @@ def test_an_entry_waits_while_an_option_has_no_vol_and_goes_when_it_has(desk):
 
     def dear_calls(quotes):
         """Above the forward no vol explains an out-of-the-money call's price."""
-        far = {s for s in quotes if s.startswith("NIFTY-") and s.endswith("CE") and s.split("-")[2] >= "24700"}
+        far = {s for s in quotes if s.startswith("NIFTY-") and s.endswith("CE")}
         return {s: q._replace(bid=absurd, ask=absurd, ltp=absurd) if s in far else q for s, q in quotes.items()}
 
     desk.at(9, 20, change=dear_calls)

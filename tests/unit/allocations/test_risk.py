@@ -1,5 +1,5 @@
 from dataclasses import asdict, replace
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -22,8 +22,8 @@ from allocations.risk import (
 )
 
 LIMIT = RiskLimit(
-    max_lots=4, max_day_loss=D(5000), max_margin=D(300000), max_open_positions=8, max_delta=D(500),
-    max_vega=D(900),
+    max_lots=4, max_day_loss=Decimal(5000), max_margin=Decimal(300000), max_open_positions=8, max_delta=Decimal(500),
+    max_vega=Decimal(900),
 )  # fmt: skip
 NONE = Exposure()
 BOUNDS = bounds(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -39,14 +39,14 @@ def judged(**after):
         ({}, None),
         ({"open_lots": 4}, None),
         ({"open_lots": 5}, Denial.LOTS_ABOVE_LIMIT),
-        ({"margin": D(300000)}, None),
-        ({"margin": D("300000.01")}, Denial.MARGIN_ABOVE_LIMIT),
+        ({"margin": Decimal(300000)}, None),
+        ({"margin": Decimal("300000.01")}, Denial.MARGIN_ABOVE_LIMIT),
         ({"open_positions": 8}, None),
         ({"open_positions": 9}, Denial.TOO_MANY_POSITIONS),
-        ({"delta": D(500)}, None),
-        ({"delta": D("-500.01")}, Denial.DELTA_ABOVE_LIMIT),
-        ({"vega": D("-900")}, None),
-        ({"vega": D("900.01")}, Denial.VEGA_ABOVE_LIMIT),
+        ({"delta": Decimal(500)}, None),
+        ({"delta": Decimal("-500.01")}, Denial.DELTA_ABOVE_LIMIT),
+        ({"vega": Decimal("-900")}, None),
+        ({"vega": Decimal("900.01")}, Denial.VEGA_ABOVE_LIMIT),
         ({"delta": None}, Denial.GREEKS_UNKNOWN),
         ({"vega": None}, Denial.GREEKS_UNKNOWN),
     ],
@@ -59,44 +59,44 @@ def test_an_entry_is_denied_beyond_a_limit_and_not_at_it(after, denied):
 
 @pytest.mark.parametrize(("pnl", "denied"), [("-4999.99", False), ("-5000.00", True), ("8000", False)])
 def test_a_days_loss_denies_from_the_limit_on(pnl, denied):
-    found = breach(LIMIT, Exposure(day_pnl=D(pnl)), NONE)
+    found = breach(LIMIT, Exposure(day_pnl=Decimal(pnl)), NONE)
 
     assert (found is not None) is denied
 
 
-@pytest.mark.parametrize(("before", "after"), [(D(600), D(100)), (D(100), D(-600))])
+@pytest.mark.parametrize(("before", "after"), [(Decimal(600), Decimal(100)), (Decimal(100), Decimal(-600))])
 def test_delta_is_judged_by_the_worse_of_before_and_after(before, after):
     found = breach(LIMIT, Exposure(delta=before), Exposure(delta=after))
 
-    assert found == Breach(denial=Denial.DELTA_ABOVE_LIMIT, used=D(600), limit=D(500))
+    assert found == Breach(denial=Denial.DELTA_ABOVE_LIMIT, used=Decimal(600), limit=Decimal(500))
 
 
 def test_of_several_broken_limits_the_most_strained_is_named_and_the_unknown_last():
-    assert judged(open_lots=5, margin=D(900000)).denial is Denial.MARGIN_ABOVE_LIMIT
+    assert judged(open_lots=5, margin=Decimal(900000)).denial is Denial.MARGIN_ABOVE_LIMIT
     assert judged(open_lots=5, delta=None).denial is Denial.LOTS_ABOVE_LIMIT
-    assert breach(RiskLimit(max_lots=0, max_margin=D(1)), NONE, Exposure(open_lots=1, margin=D(99))).denial is (
+    assert breach(RiskLimit(max_lots=0, max_margin=Decimal(1)), NONE, Exposure(open_lots=1, margin=Decimal(99))).denial is (
         Denial.LOTS_ABOVE_LIMIT
     )
 
 
 def test_the_tightest_scope_is_named_and_of_equal_ones_the_first():
-    light, heavy = (Breach(denial=Denial.LOTS_ABOVE_LIMIT, used=D(used), limit=D(4)) for used in (5, 8))
+    light, heavy = (Breach(denial=Denial.LOTS_ABOVE_LIMIT, used=Decimal(used), limit=Decimal(4)) for used in (5, 8))
 
     assert tightest_breach([("user", light), ("account", heavy), ("pair", None)]) == ("account", heavy)
     assert tightest_breach([("user", heavy), ("pair", heavy)]) == ("user", heavy)
     assert tightest_breach([("user", None)]) is None
 
 
-amounts = st.integers(0, 20).map(D)
+amounts = st.integers(0, 20).map(Decimal)
 maybe = st.none() | amounts
 limits = st.builds(
     RiskLimit, max_lots=st.none() | st.integers(0, 20), max_day_loss=maybe, max_margin=maybe,
     max_open_positions=st.none() | st.integers(0, 20), max_delta=maybe, max_vega=maybe,
 )  # fmt: skip
 exposures = st.builds(
-    Exposure, open_lots=st.integers(0, 20), day_pnl=st.integers(-20, 20).map(D), margin=amounts,
-    open_positions=st.integers(0, 20), delta=st.none() | st.integers(-20, 20).map(D),
-    vega=st.none() | st.integers(-20, 20).map(D),
+    Exposure, open_lots=st.integers(0, 20), day_pnl=st.integers(-20, 20).map(Decimal), margin=amounts,
+    open_positions=st.integers(0, 20), delta=st.none() | st.integers(-20, 20).map(Decimal),
+    vega=st.none() | st.integers(-20, 20).map(Decimal),
 )  # fmt: skip
 
 
@@ -133,13 +133,13 @@ def test_what_holds_at_once_is_never_looser_and_the_rest_waits(held, wanted):
 
 
 def test_lots_above_the_limit_that_still_stands_wait_with_it():
-    held = asdict(PairTerms(lots=2, max_lots=2, max_day_loss=D(8000), max_margin=D(1), max_open_positions=4))
-    wanted = held | {"lots": 4, "max_lots": 4, "max_day_loss": D(5000), "square_off_at_loss": True}
+    held = asdict(PairTerms(lots=2, max_lots=2, max_day_loss=Decimal(8000), max_margin=Decimal(1), max_open_positions=4))
+    wanted = held | {"lots": 4, "max_lots": 4, "max_day_loss": Decimal(5000), "square_off_at_loss": True}
 
     now, later = split(held, wanted)
 
     assert later == {"lots": 4, "max_lots": 4}
-    assert now == held | {"max_day_loss": D(5000), "square_off_at_loss": True}
+    assert now == held | {"max_day_loss": Decimal(5000), "square_off_at_loss": True}
     assert split(now, now | {"square_off_at_loss": False})[1] == {"square_off_at_loss": False}
 
 
