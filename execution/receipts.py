@@ -53,7 +53,7 @@ def write(  # noqa: PLR0913 - keyword only
         symbols = {p.contract.symbol for p in mine} | {o.contract.symbol for o in waiting}
         ReceiptAccount.objects.create(
             receipt=receipt, broker_account_id=account, positions=len(mine), orders=len(waiting),
-            symbols=sorted(symbols), next_check_at=now,
+            symbols=sorted(symbols),
         )  # fmt: skip
     return receipt
 

@@ -8,8 +8,10 @@ from functools import partial
 import structlog
 from celery import shared_task
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from execution import silence
 from execution.deaths import tell_operators
 from execution.engine import loop
 from execution.engine.desk import Work, WorkKind
@@ -26,6 +28,7 @@ def tick() -> None:
     heartbeat("beat")
     heartbeat("worker")
     tell_operators()
+    silence.watch(now=timezone.now())
     desk = desk_now()
     if desk is not None:
         enqueue(loop.tick(desk))

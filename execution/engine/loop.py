@@ -59,7 +59,7 @@ def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
     settle.settle_expired(desk, seen)
     if day.is_over(desk) and not day.is_closed(desk):
         day.close(desk)
-    unverified = [Work(WorkKind.VERIFY, pk) for pk, due in seen.unverified if due <= desk.wall]
+    unverified = [Work(WorkKind.VERIFY, pk) for pk, due in seen.unverified if due is None or due <= desk.wall]
     return [*_runs(desk, seen), *_orders(desk, seen), *unverified]
 
 

@@ -159,7 +159,7 @@ class Snapshot:
         ]
 
     @cached_property
-    def unverified(self) -> list[tuple[int, datetime]]:
+    def unverified(self) -> list[tuple[int, datetime | None]]:
         """(id, when to look) of receipts' accounts that the broker has not confirmed flat."""
         rows = ReceiptAccount.objects.filter(
             receipt__timeline=self.timeline, verified_at=None, receipt__at__gt=self.wall - RECEIPT_LIFE

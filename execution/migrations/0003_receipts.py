@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('orders', models.PositiveIntegerField(help_text='open when it was asked')),
                 ('positions', models.PositiveIntegerField(help_text='open when it was asked')),
                 ('checks', models.PositiveIntegerField(default=0)),
-                ('next_check_at', models.DateTimeField(help_text='wall time')),
+                ('next_check_at', models.DateTimeField(help_text='wall time; none: not looked at yet', null=True)),
                 ('said', models.JSONField(default=list, help_text="what the broker's book has besides, in words")),
                 ('verified_at', models.DateTimeField(help_text="market time: flat by the broker's own book", null=True)),
                 ('broker_account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brokers.brokeraccount')),

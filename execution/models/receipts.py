@@ -43,7 +43,7 @@ class ReceiptAccount(models.Model):
     orders = models.PositiveIntegerField(help_text="open when it was asked")
     positions = models.PositiveIntegerField(help_text="open when it was asked")
     checks = models.PositiveIntegerField(default=0)
-    next_check_at = models.DateTimeField(help_text="wall time")
+    next_check_at = models.DateTimeField(null=True, help_text="wall time; none: not looked at yet")
     said = models.JSONField(default=list, help_text="what the broker's book has besides, in words")
     verified_at = models.DateTimeField(null=True, help_text="market time: flat by the broker's own book")
 
