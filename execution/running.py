@@ -58,7 +58,7 @@ def used_of_limits(user_id: int, rows: Sequence[ScopeLimit]) -> dict[int, Exposu
     books, sheet = list(exposures.books_of_user(user_id, desk).values()), Sheet(desk.frame)
     try:
         return {
-            row.pk: exposures.exposure(limits.within(row, books), desk, sheet, with_greeks=True)
+            row.pk: exposures.exposure(limits.within(row, books), desk, sheet)
             for row in rows
         }
     except NoMargin:

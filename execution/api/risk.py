@@ -104,12 +104,13 @@ class Act(APIView):
         require_own(user, **asked)
         if paper_only(request):
             require_paper(user, **asked)
-        exits = type(self).act(user=user, **asked, by=user, now=timezone.now(), **origin(request))
+        now = timezone.now()
+        exits = type(self).act(user=user, **asked, by=user, now=now, **origin(request))
         start_after_commit(exits or [])
-        written = receipts.newest(user, verb=self.verb, **asked) if exits is not None else None
+        written = receipts.newest(user, verb=self.verb, **asked)
         done = {
             "verb": self.verb, **asked, "exits": _shown(user, exits or []),
-            "receipt_id": None if written is None else written.pk,
+            "receipt_id": written.pk if written is not None and written.at == now else None,
         }  # fmt: skip
         return Response(ActBody(done).data)
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import F
 
 from allocations.models import StrategyBrokerAllocation
-from allocations.risk import Exposure
+from allocations.risk import Exposure, RiskLimit
 from execution.engine import closes, greeks, marks, opens
 from execution.engine.desk import Desk
 from execution.engine.margins import Sheet
@@ -68,19 +68,26 @@ def books_of_user(user_id: int, desk: Desk) -> dict[int, Book]:
     return books
 
 
-def exposure(books: Sequence[Book], desk: Desk, sheet: Sheet, *, with_greeks: bool) -> Exposure:
-    """Their sums; margin is netted within each account and added up over accounts."""
+def exposure(
+    books: Sequence[Book], desk: Desk, sheet: Sheet, *, limit: RiskLimit | None = None
+) -> Exposure:
+    """Their sums; margin is netted within each account and added up over accounts.
+
+    With a limit, margin and Greeks only where it asks for them: they need prices of everything held.
+    """
     total: dict[Contract, int] = {}
     by_account: dict[int, list[tuple[Contract, int]]] = {}
     for book in books:
         by_account.setdefault(book.account, []).extend(book.units.items())
         for contract, quantity in book.units.items():
             total[contract] = total.get(contract, 0) + quantity
-    delta, vega = greeks.amounts(total, desk.frame) if with_greeks else (ZERO, ZERO)
+    asks_greeks = limit is None or limit.asks_greeks
+    delta, vega = greeks.amounts(total, desk.frame) if asks_greeks else (ZERO, ZERO)
+    margined = by_account if limit is None or limit.max_margin is not None else {}
     return Exposure(
         open_lots=sum(book.lots for book in books),
         day_pnl=marks.day_pnl([p for book in books for p in book.positions], desk.frame),
-        margin=sum((sheet.requirement(held) for held in by_account.values()), ZERO),
+        margin=sum((sheet.requirement(held) for held in margined.values()), ZERO),
         open_positions=sum(sum(1 for units in book.units.values() if units) for book in books),
         delta=delta,
         vega=vega,

@@ -34,7 +34,7 @@ def broken(
     def judged(limit: RiskLimit, held: list[Book]) -> Breach | None:
         entering = [b.entering(legs, execution.lots) if b.pair == pair.pk else b for b in held]
         before, after = (
-            exposures.exposure(side, desk, sheet, with_greeks=limit.asks_greeks)
+            exposures.exposure(side, desk, sheet, limit=limit)
             for side in (held, entering)
         )
         return breach(limit, before, after)
