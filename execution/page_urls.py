@@ -1,6 +1,6 @@
 from django.urls import path
 
-from execution.views import adjust, baskets, desk, performance, reconciliation, risk, runs
+from execution.views import adjust, baskets, desk, limits, performance, reconciliation, risk, runs
 
 urlpatterns = [
     path("", desk.desk, name="page-desk"),
@@ -20,6 +20,8 @@ urlpatterns = [
     ),
     path("reconciliation/<int:account_id>/adopt", reconciliation.adopt, name="page-reconciliation-adopt"),
     path("risk", risk.risk, name="page-risk"),
+    path("risk/limits", limits.limits, name="page-risk-limits"),
+    path("risk/limits/edit", limits.edit, name="page-risk-limit"),
     path("risk/<slug:verb>", risk.act, name="page-risk-verb"),
     path("risk/<slug:verb>/done", risk.receipt, name="page-risk-done"),
 ]

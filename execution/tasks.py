@@ -9,8 +9,10 @@ from uuid import uuid4
 import structlog
 from celery import shared_task
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from execution import silence
 from execution.deaths import tell_operators
 from execution.engine import loop
 from execution.engine.desk import Work, WorkKind
@@ -30,6 +32,7 @@ def tick() -> None:
     heartbeat("beat")
     heartbeat("worker")
     tell_operators()
+    silence.watch(now=timezone.now())
     desk = desk_now()
     if desk is not None:
         if is_first(BOOT):  # what happened while no worker ran is not known
