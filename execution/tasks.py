@@ -28,8 +28,8 @@ def tick() -> None:
     heartbeat("beat")
     heartbeat("worker")
     tell_operators()
-    silence.watch(now=timezone.now())
     desk = desk_now()
+    silence.watch(now=timezone.now(), frame=None if desk is None else desk.frame)
     if desk is not None:
         enqueue(loop.tick(desk))
 
