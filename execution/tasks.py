@@ -32,8 +32,8 @@ def tick() -> None:
     heartbeat("beat")
     heartbeat("worker")
     tell_operators()
-    silence.watch(now=timezone.now())
     desk = desk_now()
+    silence.watch(now=timezone.now(), frame=None if desk is None else desk.frame)
     if desk is not None:
         if is_first(BOOT):  # what happened while no worker ran is not known
             books.ask([pk for pk, _ in books.accounts_in(desk.timeline)], desk.timeline, now=desk.wall)
