@@ -42,6 +42,7 @@ def desk_now() -> Desk | None:
         adapter_for=adapter_for,
         feed=LiveFeed(),
         tag_key=settings.SECRET_KEY.encode(),
+        clock=timezone.now,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -58,6 +58,11 @@ class Desk:
     adapter_for: Callable[[BrokerAccount], Adapter]
     feed: Feed
     tag_key: bytes
+    clock: Callable[[], datetime] | None = None  # None: the wall stands still while this desk is used
+
+    def later(self) -> Desk:
+        """The same desk after a call to a broker, which takes time."""
+        return self if self.clock is None else replace(self, wall=self.clock())
 
     @property
     def now(self) -> datetime:

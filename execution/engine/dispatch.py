@@ -4,7 +4,7 @@ UNKNOWN: looked up by its tag, never sent again.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -21,16 +21,14 @@ from brokers.types import (
     Rejected,
     Side,
 )
-from execution.engine import tell
+from execution.engine import calls, tell
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.refs import client_ref
 from execution.engine.wires import NoWire, open_wire
 from execution.models import Order, OrderEvent
 from execution.services import lock_account
-from execution.states import AT_BROKER, OrderState
+from execution.states import AT_BROKER, RESTING, OrderState
 
-PER_SECOND, PER_SECOND_FOR_ENTRIES = 9, 7
-PER_MINUTE, PER_MINUTE_FOR_ENTRIES = 180, 160
 FIRST_LOOKUP = timedelta(seconds=1)
 ATTEMPTS = 3  # of a slice whose connection was refused; after them its run decides anew
 
@@ -43,7 +41,7 @@ def dispatch(order_id: int, desk: Desk) -> list[Work]:
     if order.status != OrderState.SENDING:
         return [Work(WorkKind.ADVANCE, order.execution_id)]
     answer = open_wire(desk, order.broker_account).place(_request(order))
-    return record_answer(order_id, answer, desk)
+    return record_answer(order_id, answer, desk.later())
 
 
 @transaction.atomic
@@ -66,7 +64,8 @@ def mark_sending(order_id: int, desk: Desk) -> Order | None:
         order.save(update_fields=["status", "code", "finished_at"])
         tell.order_changed(desk, order)
         return order
-    if not _within_rate(order, desk.wall) or must_wait(order):
+    kind = calls.kind_of(order)
+    if must_wait(order) or not calls.take(order.broker_account, kind, order.client_ref, desk.wall):
         return None
     order.status = OrderState.SENDING
     order.sending_at = desk.wall
@@ -95,6 +94,7 @@ def record_answer(order_id: int, answer: PlaceAnswer, desk: Desk) -> list[Work]:
     if order.status in (OrderState.SENDING, OrderState.UNKNOWN):  # a look-up may have come first
         _take(order, answer, desk)
     order.save()
+    calls.land(order.broker_account_id, order.client_ref, desk.wall)
     tell.order_changed(desk, order)
     return [Work(WorkKind.ADVANCE, order.execution_id)]
 
@@ -183,32 +183,32 @@ def _refusal(order: Order, desk: Desk) -> tuple[OrderState, str] | None:
 def must_wait(order: Order) -> bool:
     """Whether an opening order waits; a closing one never does. Needs the account's lock.
 
-    While an order of the pair has no answer its wave stands still, and while the account has an
-    order the other way in the same contract at the broker it would trade with itself.
+    While an order of the pair has no answer its wave stands still; while the account has an order
+    the other way in the same contract at the broker it would trade with itself; and what reduces
+    risk, a cancel or a closing order of the account, goes first.
     """
     return Order.objects.filter(pk=order.pk).filter(waits()).exists()
 
 
 def waits() -> Q:
     """READY orders that must wait for others, as `must_wait` says."""
+    account = Order.objects.filter(
+        broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline")
+    )
     unknown = Order.objects.filter(
         allocation=OuterRef("allocation"), timeline=OuterRef("timeline"), status=OrderState.UNKNOWN
     )
-    meets = Order.objects.filter(
-        broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
-        contract=OuterRef("contract"), status__in=AT_BROKER,
-    ).exclude(side=OuterRef("side"))  # fmt: skip
-    return Q(action=Order.Action.OPEN) & (Exists(unknown) | Exists(meets))
+    at_broker = account.filter(contract=OuterRef("contract"), status__in=AT_BROKER)
+    meets = at_broker.exclude(side=OuterRef("side"))
+    exits = account.filter(action=Order.Action.CLOSE, status=OrderState.READY)
+    return Q(action=Order.Action.OPEN) & (
+        Exists(unknown) | Exists(meets) | Exists(exits) | Exists(account.filter(unasked_cancels()))
+    )
 
 
-def _within_rate(order: Order, wall: datetime) -> bool:
-    """With the account locked: a token is left in the second and the minute, exits keep a reserve."""
-    sent = Order.objects.filter(broker_account=order.broker_account)
-    second = sent.filter(sending_at__gt=wall - timedelta(seconds=1)).count()
-    minute = sent.filter(sending_at__gt=wall - timedelta(minutes=1)).count()
-    if order.action == Order.Action.CLOSE:
-        return second < PER_SECOND and minute < PER_MINUTE
-    return second < PER_SECOND_FOR_ENTRIES and minute < PER_MINUTE_FOR_ENTRIES
+def unasked_cancels() -> Q:
+    """Orders to be cancelled whose broker has not been asked yet."""
+    return Q(pending_op=Order.PendingOp.CANCEL, asked_at=None, status__in=RESTING)
 
 
 def _request(order: Order) -> OrderRequest:

@@ -13,7 +13,7 @@ from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Denial, Exposure, RiskLimit, denial
 from allocations.selectors import effective_states
 from brokers.types import ReadFailed
-from execution.engine import closes, margins, marks
+from execution.engine import closes, margins, marks, siblings
 from execution.engine.desk import Desk
 from execution.engine.wires import open_wire
 from execution.models import Order, Position, StrategyExecution
@@ -58,6 +58,8 @@ def judge(execution: StrategyExecution, desk: Desk) -> Plan | Stop:
     stop = stopped(pair, desk)
     if stop is not None:
         return stop
+    if siblings.has_failed(execution):
+        return Stop(Status.DENIED, siblings.CODE, siblings.WORDS)
     try:
         legs = resolve(
             leg_rules(execution.strategy_version),

@@ -13,7 +13,7 @@ from execution.engine import day, dispatch, entry, leave, missed_close, roll, sc
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
-from execution.states import OrderState
+from execution.states import RESTING, OrderState
 from market.models import Timeline
 
 Status = StrategyExecution.Status
@@ -72,9 +72,11 @@ def _orders(desk: Desk, seen: Snapshot) -> list[Work]:
 
 
 def _next_step(order: OpenOrder, desk: Desk, *, frozen: bool) -> WorkKind | None:
-    if order.status in wire.RESTING:
-        cancelling = order.pending_op == Order.PendingOp.CANCEL
-        return WorkKind.CANCEL if cancelling else WorkKind.CHASE
+    if order.status in RESTING:
+        if order.pending_op != Order.PendingOp.CANCEL:
+            return WorkKind.CHASE
+        again = order.asked_at is None or desk.wall - order.asked_at >= wire.ASK_AGAIN
+        return WorkKind.CANCEL if again else None
     if order.status == OrderState.READY and (order.action == Order.Action.CLOSE or not frozen):
         return WorkKind.DISPATCH
     asking = order.status in (OrderState.UNKNOWN, OrderState.SENDING)
@@ -89,3 +91,8 @@ def sendable(timeline: Timeline) -> QuerySet[Order]:
     """READY orders that wait for nothing but their account's rate, exits first."""
     rows = Order.objects.filter(timeline=timeline, status=OrderState.READY)
     return rows.exclude(dispatch.waits()).order_by("action", "pk")
+
+
+def uncancelled(timeline: Timeline) -> QuerySet[Order]:
+    """Orders to be cancelled that wait for nothing but their account's rate."""
+    return Order.objects.filter(dispatch.unasked_cancels(), timeline=timeline).order_by("pk")

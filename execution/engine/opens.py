@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from execution.engine import orders as book
+from execution.engine import siblings
 from execution.engine.desk import Desk
 from execution.engine.orders import Ticket
 from execution.models import Order, StrategyExecution
@@ -15,6 +16,7 @@ from market.services import ensure_contracts
 from strategies.rules import ResolvedLeg, released_lots, waves
 
 RETRIES = 3
+REPRICED = "REPRICED"  # cancelled to be ordered anew at the market: its rest was not given up
 
 
 def as_plan(legs: list[ResolvedLeg]) -> list[dict[str, Any]]:
@@ -89,6 +91,8 @@ def excess_units(execution: StrategyExecution, orders: list[Order]) -> tuple[int
             held[order.leg_number] = held.get(order.leg_number, 0) - order.filled_quantity
     legs = planned(execution)
     whole = max(0, min(held.get(leg.number, 0) // leg.quantity_per_lot for leg in legs))
+    if (execution.plan or {}).get("code") == siblings.CODE:
+        whole = 0
     return whole, {leg.number: held.get(leg.number, 0) - whole * leg.quantity_per_lot for leg in legs}
 
 
@@ -108,6 +112,8 @@ def _ordered_lots(execution: StrategyExecution, leg: ResolvedLeg, orders: list[O
         if order.leg_number == leg.number and order.action == Order.Action.OPEN:
             slices[order.slice] = order
     unfilled = [o for o in slices.values() if o.status not in OPEN_STATES | {OrderState.FILLED}]
-    may_retry = execution.strategy_version.completion == "retry" and len(unfilled) <= RETRIES
-    given_up = sum(o.quantity - o.filled_quantity for o in unfilled) if may_retry else 0
+    refused = [o for o in unfilled if o.code != REPRICED]
+    may_retry = execution.strategy_version.completion == "retry" and len(refused) <= RETRIES
+    again = [o for o in unfilled if may_retry or o.code == REPRICED]
+    given_up = sum(o.quantity - o.filled_quantity for o in again)
     return (sum(o.quantity for o in slices.values()) - given_up) // leg.contract.lot_size

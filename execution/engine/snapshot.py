@@ -16,6 +16,7 @@ from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
+from execution.engine import siblings
 from execution.models import Order, Position, Settlement, StrategyExecution
 from execution.states import OPEN_STATES
 from market.kernel.money import ZERO
@@ -44,6 +45,7 @@ class OpenOrder(NamedTuple):
     action: str
     allocation_id: int
     next_lookup_at: datetime | None
+    asked_at: datetime | None
 
 
 class Snapshot:
@@ -95,6 +97,12 @@ class Snapshot:
             if has_bounds(rows[0].allocation.strategy_version)
         }
         return _trades(self.timeline, bound)
+
+    @cached_property
+    def abandoned(self) -> set[int]:
+        """Pairs whose open trade must end: all were wanted or none, and a sibling did not complete."""
+        pairs = (rows[0].allocation for rows in self.held.values())
+        return siblings.abandoned(pairs, self.timeline)
 
     @cached_property
     def unasked(self) -> list[StrategyBrokerAllocation]:

@@ -43,6 +43,8 @@ class Order(models.Model):
     price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
     status = models.CharField(max_length=10, choices=[(s.value, s.value) for s in OrderState])
     pending_op = models.CharField(max_length=6, choices=PendingOp, default=PendingOp.NONE, blank=True)
+    asked_at = models.DateTimeField(null=True, help_text="wall time of the last cancel or price change")
+    modifications = models.PositiveSmallIntegerField(default=0, help_text="price changes that were asked")
     client_ref = models.CharField(max_length=20, unique=True)
     broker_order_id = models.CharField(max_length=40, blank=True)
     filled_quantity = models.PositiveIntegerField(default=0)

@@ -12,7 +12,7 @@ from baskets.api import BasketBody
 from market.kernel.contracts import UNDERLYINGS
 from strategies.models import Leg, Strategy, StrategyVersion
 from strategies.presets import PRESETS
-from strategies.rules import LegRule, Terms
+from strategies.rules import LONGEST_PATIENCE, LegRule, Terms
 from strategies.selectors import TERM_FIELDS
 from users.api.fields import Money
 from users.api.serializers import StrictSerializer
@@ -77,6 +77,8 @@ class TermsBody(StrictSerializer):
     naked_calls = serializers.IntegerField(min_value=0, max_value=100, required=False)
     naked_puts = serializers.IntegerField(min_value=0, max_value=100, required=False)
     cash_secured = serializers.BooleanField(required=False)
+    chase_after_seconds = serializers.IntegerField(min_value=0, max_value=LONGEST_PATIENCE, required=False)
+    all_or_none = serializers.BooleanField(required=False)
     legs = LegBody(many=True)
 
 

@@ -11,11 +11,12 @@ from strategies.rules.dates import (
 from strategies.rules.hedges import covers, goes_first, naked_units, released_lots, waves
 from strategies.rules.resolving import resolve, resolve_leg_at, roll_target, unit
 from strategies.rules.strikes import STRIKE_RULES, strike_of
-from strategies.rules.terms import House, Terms, check
+from strategies.rules.terms import LONGEST_PATIENCE, House, Terms, check
 from strategies.rules.values import AtmBase, Code, LegRule, ResolvedLeg, Unresolvable
 from strategies.rules.written import naked_as_written, surely_not_earlier
 
 __all__ = [
+    "LONGEST_PATIENCE",
     "STRIKE_RULES",
     "AtmBase",
     "Chain",
