@@ -121,6 +121,7 @@ def next_attempt(order: Order, desk: Desk) -> Order:
         client_ref=ref_of(order, desk, attempt=order.attempt + 1),
         arrival_mid=order.arrival_mid,
         created_at=desk.now,
+        written_at=desk.wall,
         expires_at=order.expires_at,
     )
 

@@ -99,6 +99,7 @@ def _order(  # noqa: PLR0913 - the columns of one row
         status=OrderState.READY,
         arrival_mid=mid,
         created_at=desk.now,
+        written_at=desk.later().wall,
         expires_at=expires_at,
     )
     order.client_ref = ref_of(order, desk, attempt=1)

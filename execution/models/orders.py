@@ -54,6 +54,7 @@ class Order(models.Model):
     code = models.CharField(max_length=40, blank=True, help_text="why denied or rejected")
     upstream = models.TextField(blank=True, help_text="the broker's own words")
     created_at = models.DateTimeField(help_text="market time")
+    written_at = models.DateTimeField(null=True, help_text="wall time at which it was ready to be sent")
     sending_at = models.DateTimeField(null=True, help_text="wall time")
     expires_at = models.DateTimeField(null=True, help_text="wall time; not sent after it")
     next_lookup_at = models.DateTimeField(null=True, help_text="wall time; UNKNOWN only")
