@@ -9,28 +9,18 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from allocations.models import TradingState
 from allocations.selectors import effective_states
-from brokers.types import (
-    Ack,
-    NeverSent,
-    OrderRequest,
-    OrderType,
-    PlaceAnswer,
-    Product,
-    Rejected,
-    Side,
-)
+from brokers.types import Ack, OrderRequest, OrderType, PlaceAnswer, Product, Side
+from execution import moves
 from execution.engine import calls, tell
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.refs import client_ref
 from execution.engine.wires import NoWire, open_wire
 from execution.models import Order, OrderEvent
 from execution.services import lock_account
-from execution.states import AT_BROKER, RESTING, OrderState
+from execution.states import AT_BROKER, RESTING, TERMINAL, OrderState
 
 FIRST_LOOKUP = timedelta(seconds=1)
-ATTEMPTS = 3  # of a slice whose connection was refused; after them its run decides anew
 
 
 def dispatch(order_id: int, desk: Desk) -> list[Work]:
@@ -91,8 +81,9 @@ def record_answer(order_id: int, answer: PlaceAnswer, desk: Desk) -> list[Work]:
     order.upstream = upstream or order.upstream
     if isinstance(answer, Ack):
         order.broker_order_id = answer.broker_order_id
-    if order.status in (OrderState.SENDING, OrderState.UNKNOWN):  # a look-up may have come first
-        _take(order, answer, desk)
+    taken = moves.answered(order.status, order.attempt, answer)
+    if taken is not None:
+        _take(order, taken, desk)
     order.save()
     calls.land(order.broker_account_id, order.client_ref, desk.wall)
     tell.order_changed(desk, order)
@@ -143,52 +134,53 @@ def ref_of(order: Order, desk: Desk, *, attempt: int) -> str:
     )
 
 
-def _take(order: Order, answer: PlaceAnswer, desk: Desk) -> None:
+def _take(order: Order, taken: moves.Answered, desk: Desk) -> None:
     order.next_lookup_at = None
-    if isinstance(answer, Ack):
-        order.status = OrderState.ACKED
-    elif isinstance(answer, Rejected):
-        order.status, order.code, order.finished_at = OrderState.REJECTED, answer.code, desk.now
+    order.status, order.code = taken.status, taken.code or order.code
+    if taken.status in TERMINAL:
+        order.finished_at = desk.now
+    if taken.again:
+        next_attempt(order, desk)
+    elif taken.status == OrderState.REJECTED:
         _tell_rejected(order, desk)
-    elif isinstance(answer, NeverSent):
-        order.status, order.finished_at = OrderState.NEVER_SENT, desk.now
-        if order.attempt < ATTEMPTS:
-            next_attempt(order, desk)
-        else:
-            order.code = "BROKER_UNREACHABLE"
-            _tell_unreachable(order, desk)
-    else:
-        order.status = OrderState.UNKNOWN
+    elif taken.status == OrderState.NEVER_SENT:
+        _tell_unreachable(order, desk)
+    elif taken.status == OrderState.UNKNOWN:
         order.next_lookup_at = desk.wall + FIRST_LOOKUP
         tell_unknown(order, desk)
 
 
-def _refusal(order: Order, desk: Desk) -> tuple[OrderState, str] | None:
+def _refusal(order: Order, desk: Desk) -> moves.Refusal | None:
     """Why the order may not go out now: late, outside the session, or its pair is stopped."""
-    if not desk.is_open(order.contract.underlying):
-        return OrderState.EXPIRED, "OUTSIDE_SESSION"
+    opening = order.action == Order.Action.OPEN
+    state = effective_states([order.allocation])[order.allocation_id].state if opening else ""
+    return moves.refusal(
+        order.action,
+        in_session=desk.is_open(order.contract.underlying),
+        has_login=_has_login(order, desk),
+        late=order.expires_at is not None and desk.wall >= order.expires_at,
+        trading_state=str(state),
+    )
+
+
+def _has_login(order: Order, desk: Desk) -> bool:
     try:
         open_wire(desk, order.broker_account)
     except NoWire:
-        return OrderState.DENIED, "NO_LOGIN"
-    if order.action == Order.Action.CLOSE:
-        return None
-    if order.expires_at is not None and desk.wall >= order.expires_at:
-        return OrderState.EXPIRED, "TOO_LATE"
-    state = effective_states([order.allocation])[order.allocation_id].state
-    if state != TradingState.State.ACTIVE:
-        return OrderState.DENIED, str(state).upper()
-    return None
+        return False
+    return True
 
 
 def must_wait(order: Order) -> bool:
-    """Whether an opening order waits; a closing one never does. Needs the account's lock.
-
-    While an order of the pair has no answer its wave stands still; while the account has an order
-    the other way in the same contract at the broker it would trade with itself; and what reduces
-    risk, a cancel or a closing order of the account, goes first.
-    """
-    return Order.objects.filter(pk=order.pk).filter(waits()).exists()
+    """Whether an opening order waits for others of its account. Needs the account's lock."""
+    if order.action != Order.Action.OPEN:
+        return False
+    account = Order.objects.filter(
+        broker_account=order.broker_account_id, timeline=order.timeline_id
+    )
+    waiting_exits = Q(status=OrderState.READY, action=Order.Action.CLOSE)
+    others = list(account.filter(Q(status__in=AT_BROKER) | waiting_exits))
+    return moves.must_wait(order, others) or any(_is_unasked_cancel(other) for other in others)
 
 
 def waits() -> Q:
@@ -205,6 +197,10 @@ def waits() -> Q:
     return Q(action=Order.Action.OPEN) & (
         Exists(unknown) | Exists(meets) | Exists(exits) | Exists(account.filter(unasked_cancels()))
     )
+
+
+def _is_unasked_cancel(order: Order) -> bool:
+    return order.pending_op == Order.PendingOp.CANCEL and order.asked_at is None and order.status in RESTING
 
 
 def unasked_cancels() -> Q:

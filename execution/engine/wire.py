@@ -11,12 +11,12 @@ from django.db import transaction
 from brokers.limits import limits_of
 from brokers.models import BrokerAccount
 from brokers.types import Ack, BrokerOrder, ReadFailed
+from execution import gates, moves
 from execution.engine import calls, tell
 from execution.engine.apply import apply_books
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.dispatch import tell_unknown
 from execution.engine.marks import ENTRY_CROSS, EXIT_CROSS, limit_price
-from execution.engine.opens import REPRICED
 from execution.engine.wires import NoWire, open_wire
 from execution.models import Order, OrderEvent
 from execution.rates import Kind
@@ -25,8 +25,6 @@ from execution.states import RESTING, OrderState
 from market.kernel import calendar
 from market.kernel.clock import ist_day
 
-#: Waits between look-ups of an UNKNOWN order: an order has sat 90 s before showing in a book.
-LOOKUP_WAITS = (1, 2, 4, 8, 15, 30, 60, 90)
 CHANGES_KEPT = 5  # of the price changes that a broker allows, for a person at its own screen
 ASK_AGAIN = timedelta(seconds=5)  # for a cancel that the book does not show yet
 RELATED = (
@@ -138,7 +136,7 @@ def _answered(order: Order, desk: Desk, *, kind: str, call: str, answer: str) ->
 def lookup(order_id: int, desk: Desk) -> list[Work]:
     """Find an order without an answer by its tag. Absence proves nothing until the day is over."""
     order = _order(order_id)
-    if order.status not in (OrderState.UNKNOWN, OrderState.SENDING):
+    if order.status not in moves.NO_ANSWER:
         return []
     try:
         found = open_wire(desk, order.broker_account).find(order.client_ref)
@@ -180,14 +178,14 @@ def _not_found(order_id: int, desk: Desk, *, words: str, absent: bool) -> None:
         .select_related("contract", "broker_account__user", "allocation__broker_account__user")
         .get(pk=order_id)
     )
-    if order.status not in (OrderState.UNKNOWN, OrderState.SENDING):
+    if order.status not in moves.NO_ANSWER:
         return
-    wait = LOOKUP_WAITS[min(order.lookups, len(LOOKUP_WAITS) - 1)]
+    order.next_lookup_at = desk.wall + moves.lookup_wait(order.lookups)
     order.lookups += 1
-    order.next_lookup_at = desk.wall + timedelta(seconds=wait)
-    order.status = OrderState.UNKNOWN
-    if absent and _its_day_is_over(order, desk) and order.lookups > len(LOOKUP_WAITS):
-        order.status, order.finished_at, order.next_lookup_at = OrderState.NEVER_SENT, desk.now, None
+    day_is_over = _its_day_is_over(order, desk)
+    order.status = moves.after_absence(order.lookups, absent=absent, day_is_over=day_is_over)
+    if order.status == OrderState.NEVER_SENT:
+        order.finished_at, order.next_lookup_at = desk.now, None
     order.save()
     _note(order, desk, kind="lookup", key=f"lookup:{order.lookups}", answer=words)
     tell.order_changed(desk, order)
@@ -207,7 +205,7 @@ def _give_up_chasing(order: Order) -> list[Work]:
     An entry's own time-out ends that.
     """
     asked = Order.objects.filter(pk=order.pk, status__in=RESTING, pending_op="")
-    asked.update(pending_op=Order.PendingOp.CANCEL, asked_at=None, code=REPRICED)
+    asked.update(pending_op=Order.PendingOp.CANCEL, asked_at=None, code=gates.REPRICED)
     return [Work(WorkKind.CANCEL, order.pk)]
 
 

@@ -220,7 +220,7 @@ class Run:
         self._until(lambda: not (busy.exists() or runs.exists()), "everything to be flat")
         late = mine.filter(sending_at__gt=datetime.fromtimestamp(effective, UTC))
         arrivals = self.witness.arrivals()
-        reached = max((arrivals[ref] for ref in mine.values_list("client_ref", flat=True) if ref in arrivals))
+        reached = max(arrivals[ref] for ref in mine.values_list("client_ref", flat=True) if ref in arrivals)
         self.say(
             f"halt: committed {effective - asked:.2f} s after it was asked, last opening order at the broker "
             f"{reached - asked:+.2f} s; {late.count()} sent after it; everything flat after {time.time() - asked:.1f} s"
