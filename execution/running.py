@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,8 @@ from execution.live import events
 from market import facts_in_force, quotes
 from market.models import Timeline
 from market.selectors import active_timeline
+
+TURN_LOST_AFTER = 5  # seconds
 
 
 class LiveFeed:
@@ -31,7 +34,7 @@ def desk_now() -> Desk | None:
         timeline = active_timeline()
     except Timeline.DoesNotExist:  # nothing has been set up to run yet
         return None
-    frame = quotes.latest(timeline.key)
+    frame = quotes.newest.frame(timeline.key)
     if frame is None:
         return None
     facts_in_force.refresh()
@@ -44,6 +47,28 @@ def desk_now() -> Desk | None:
         tag_key=settings.SECRET_KEY.encode(),
         clock=timezone.now,
     )
+
+
+def reserve(accounts: Iterable[int], *, again: bool = False) -> list[int]:
+    """Those of these accounts for which no turn is waiting or under way; each now has one.
+
+    A mark that is lost costs a second message that finds nothing to do; one of a dead worker ends by
+    itself.
+    """
+    wanted = list(accounts)
+    pipe = quotes.connection().pipeline(transaction=False)
+    for account in wanted:
+        pipe.set(_turn(account), 1, ex=TURN_LOST_AFTER, nx=not again)
+    return [account for account, taken in zip(wanted, pipe.execute(), strict=True) if taken]
+
+
+def free(account: int) -> None:
+    """The account's turn has ended with nothing left to do."""
+    quotes.connection().delete(_turn(account))
+
+
+def _turn(account: int) -> str:
+    return f"turn:{account}"
 
 
 def heartbeat(process: str) -> None:

@@ -52,6 +52,10 @@ class Simulator:
     def has_latency(self) -> bool:
         return self._latency_us > 0
 
+    def is_account(self, authorization: str) -> bool:
+        """Whether this header is an account's; what it asks changes nobody else's events."""
+        return authorization != f"Bearer {self._token}"
+
     def handle(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, wall: datetime
     ) -> Answer:

@@ -25,15 +25,29 @@ def kind_of(order: Order) -> Kind:
 
 def take(account: BrokerAccount, kind: Kind, call: str, wall: datetime) -> bool:
     """Whether the call may be made now; needs the account's lock, and commits with what it is for."""
+    return bool(take_some(account, [(call, kind)], wall))
+
+
+def take_some(account: BrokerAccount, wanted: list[tuple[str, Kind]], wall: datetime) -> set[str]:
+    """Which of these calls, the most urgent first, may be made now. Needs the account's lock."""
+    if not wanted:
+        return set()
     row = AccountCalls.objects.filter(pk=account.pk).select_for_update().first()
-    row = row or AccountCalls(pk=account.pk)
-    windows = limits_of(account.broker).windows
-    spent = ask(_spent(row), windows, kind, call=call, at=microseconds(wall))
-    if spent is None:
-        return False
-    row.flying, row.landed, row.counts = spent.flying, spent.landed, spent.counts
-    row.save()
-    return True
+    spent = Spent() if row is None else _spent(row)
+    windows, at = limits_of(account.broker).windows, microseconds(wall)
+    allowed: set[str] = set()
+    for call, kind in wanted:
+        after = ask(spent, windows, kind, call=call, at=at)
+        if after is not None:
+            spent = after
+            allowed.add(call)
+    if allowed:
+        values = {"flying": spent.flying, "landed": spent.landed, "counts": spent.counts}
+        if row is None:
+            AccountCalls.objects.create(pk=account.pk, **values)
+        else:
+            AccountCalls.objects.filter(pk=account.pk).update(**values)
+    return allowed
 
 
 def land(account_id: int, call: str, wall: datetime) -> None:

@@ -9,7 +9,18 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from execution.engine import day, dispatch, entry, leave, missed_close, roll, schedule, settle, wire
+from execution.engine import (
+    day,
+    dispatch,
+    entry,
+    leave,
+    missed_close,
+    roll,
+    schedule,
+    settle,
+    waiting,
+    wire,
+)
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
@@ -90,9 +101,9 @@ def _is_due(next_lookup_at: datetime | None, desk: Desk) -> bool:
 def sendable(timeline: Timeline) -> QuerySet[Order]:
     """READY orders that wait for nothing but their account's rate, exits first."""
     rows = Order.objects.filter(timeline=timeline, status=OrderState.READY)
-    return rows.exclude(dispatch.waits()).order_by("action", "pk")
+    return rows.exclude(waiting.waits()).order_by("action", "pk")
 
 
 def uncancelled(timeline: Timeline) -> QuerySet[Order]:
     """Orders to be cancelled that wait for nothing but their account's rate."""
-    return Order.objects.filter(dispatch.unasked_cancels(), timeline=timeline).order_by("pk")
+    return Order.objects.filter(waiting.unasked_cancels(), timeline=timeline).order_by("pk")

@@ -142,12 +142,15 @@ class Run:
         due, intent = [], []
         first: dict[int, float] = {}
         for order in sent:
-            at = arrivals[order.client_ref]
+            at = arrivals.get(order.client_ref)
+            if at is None or order.written_at is None:
+                continue  # never left: the connection was refused
             run = order.execution_id
             first[run] = min(first.get(run, at), at)
             intent.append(at - order.written_at.timestamp())
         for run in StrategyExecution.objects.filter(pk__in=first):
             due.append(first[run.pk] - self.market.published[run.due_at])
+        self._check_ended(self.probes)
         self.say(_line("due time to first byte at the broker", due))
         self.say(_line("intent (READY written) to the broker's socket", intent))
 
@@ -163,9 +166,9 @@ class Run:
         by_account: dict[int, float] = {}
         orders = self._orders(self.storm)
         for order in orders:
-            at = arrivals[order.client_ref] - began
+            at = arrivals.get(order.client_ref, float("inf")) - began
             by_account[order.broker_account_id] = min(by_account.get(order.broker_account_id, at), at)
-        last = max(arrivals[order.client_ref] for order in orders) - began
+        last = max(arrivals[o.client_ref] for o in orders if o.client_ref in arrivals) - began
         self.say(
             f"storm: first order at every account after {max(by_account.values()):.1f} s "
             f"(the first after {min(by_account.values()):.2f} s), last order sent after {last:.1f} s, "
@@ -175,9 +178,8 @@ class Run:
         spent = {name: used - cpu.get(name, 0.0) for name, used in self.desk.cpu().items()}
         spent["postgresql"] = database_cpu() - database
         self.say("storm: CPU seconds " + ", ".join(f"{name} {s:.1f}" for name, s in spent.items()))
-        runs = StrategyExecution.objects.filter(allocation__strategy__in=self.storm, phase="entry")
-        bad = [f"{run} {run.status} {run.code}" for run in runs.exclude(status="done")[:10]]
-        self.wrong += bad + self.witness.faults()
+        self._check_ended(self.storm)
+        self.wrong += self.witness.faults()
 
     def _restart(self) -> None:
         """Workers and streams killed while exits are under way; how long until our rows are right again."""
@@ -231,6 +233,11 @@ class Run:
         held = self.witness.rows("SELECT count(*) FROM positions WHERE quantity != 0")[0][0]
         if held:
             self.wrong.append(f"{held} positions are left at the broker after the kill")
+
+    def _check_ended(self, strategies: list[int]) -> None:
+        runs = StrategyExecution.objects.filter(allocation__strategy__in=strategies, phase="entry")
+        for run in runs.exclude(status="done")[:10]:
+            self.wrong.append(f"{run} {run.status} {run.code} {run.detail}")
 
     def _done(self, strategies: list[int]) -> int:
         runs = StrategyExecution.objects.filter(allocation__strategy__in=strategies, phase="entry")
