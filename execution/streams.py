@@ -51,8 +51,8 @@ class Streams:
         self._appliers = ThreadPoolExecutor(APPLIERS, thread_name_prefix="apply")
         self._polled = 0.0
 
-    def step(self) -> None:
-        """Listen to accounts that are new, and poll those with orders at the broker."""
+    def step(self) -> Timeline:
+        """Listen to accounts that are new, and poll those with orders at the broker; the active world."""
         timeline = active_timeline()
         for account in _trading_accounts(timeline):
             thread = self._listening.get(account.pk)
@@ -61,6 +61,7 @@ class Streams:
         if time.monotonic() - self._polled >= POLL_SECONDS:
             self._polled = time.monotonic()
             self._enqueue([Work(WorkKind.SYNC, pk) for pk in _with_orders(timeline)])
+        return timeline
 
     def join(self) -> None:
         for thread in self._listening.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 from zlib import crc32
 
@@ -71,3 +72,23 @@ class Newest:
 
 
 newest = Newest()
+
+
+class Announcements:
+    """Hears that a timeline has a new frame."""
+
+    def __init__(self) -> None:
+        self._pubsub = connection().pubsub(ignore_subscribe_messages=True)
+        self._channel = ""
+
+    def wait(self, timeline_key: str, seconds: float) -> bool:
+        """Whether a frame was announced within so many seconds."""
+        if self._channel != channel(timeline_key):
+            self._pubsub.unsubscribe()
+            self._pubsub.subscribe(channel(timeline_key))
+            self._channel = channel(timeline_key)
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self._pubsub.get_message(timeout=left) is not None:
+                return True
+        return False

@@ -25,7 +25,7 @@ from baskets.models import Basket
 from execution import services
 from execution.headless.world import throwaway_database
 from execution.management.bench import world
-from execution.management.bench.stack import Stack, database_cpu, stack
+from execution.management.bench.stack import Stack, database_cpu, pause, stack
 from execution.management.bench.witness import Witness
 from execution.management.commands.bench_live import empty_valkey
 from execution.models import Order, StrategyExecution
@@ -85,7 +85,7 @@ class Run:
         self.desk, self.valkey, self.options = desk, valkey, options
         self.say = command.stdout.write
         self.witness = Witness(Path(desk.environment["SIMULATOR_DB"]))
-        self.workers = [f"worker#{n}" if n > 1 else "worker" for n in range(1, options["workers"] + 1)]
+        self.workers = [f"worker-{n}" if n > 1 else "worker" for n in range(1, options["workers"] + 1)]
         self.wrong: list[str] = []
         self.seed = seed
         self.market: world.Market | None = None
@@ -191,7 +191,7 @@ class Run:
         self.desk.kill(*self.workers, "streams")
         for name in ("worker", "streams"):
             self.valkey.delete(f"heartbeat:{name}")
-        time.sleep(1.0)
+        pause(1.0)
         filled = self.witness.filled()
         began = time.time()
         self.desk.start(*self.workers, "streams")
@@ -256,7 +256,7 @@ class Run:
         while not true():
             if time.monotonic() > deadline:
                 raise CommandError(f"waited {PATIENCE:.0f} s for {what}")
-            time.sleep(LOOK)
+            pause(LOOK)
 
 
 def _line(what: str, seconds: list[float]) -> str:
