@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import psutil
 import redis
 from django.conf import settings
-from django.core.management.base import CommandError
 from django.db import connection
 
 from optionsplatform import processes
 from optionsplatform.children import answers
+from optionsplatform.engine_bench.failure import Wrong
 
 UP_WITHIN = 120.0
 MOST_WORKERS = 8
@@ -44,7 +44,7 @@ class Stack:
             command = [sys.executable, *table[name].command]
             environment = os.environ | self.environment | {"PROCESS_NAME": name}
             with (self.folder / f"{name}.console").open("ab") as console:
-                self.running[name] = subprocess.Popen(  # noqa: S603 - our own table
+                self.running[name] = subprocess.Popen(
                     command, env=environment, cwd=settings.BASE_DIR, stdout=console, stderr=console,
                     start_new_session=True,
                 )  # fmt: skip
@@ -77,7 +77,7 @@ class Stack:
             for name in sorted(waiting):
                 if self.running[name].poll() is not None or time.monotonic() > deadline:
                     said = (self.folder / f"{name}.console").read_text()[-2000:]
-                    raise CommandError(f"{name} did not come up: {said}")
+                    raise Wrong(f"{name} did not come up: {said}")
                 up = (
                     answers(f"http://127.0.0.1:{self.port}/healthz")
                     if name == "simulator"

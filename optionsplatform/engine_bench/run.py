@@ -1,4 +1,4 @@
-"""`manage.py bench_engine`: the engine under load, with real processes and the simulator as witness.
+"""The engine under load, with real processes and the simulator as witness.
 
 Quiet entries one by one, then every pair due in the same second, then a halt in the middle of another
 wave, then a killed worker. A duplicate, a wrong quantity or a broken limit of rate fails the run.
@@ -6,10 +6,12 @@ wave, then a killed worker. A duplicate, a wrong quantity or a broken limit of r
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -18,19 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 
 from baskets.models import Basket
 from execution import services
 from execution.headless.world import throwaway_database
-from execution.management.bench import world
-from execution.management.bench.stack import Stack, database_cpu, pause, stack
-from execution.management.bench.witness import Witness
 from execution.management.commands.bench_live import empty_valkey
 from execution.models import Order, StrategyExecution
 from execution.states import AT_BROKER, OPEN_STATES
 from market.kernel.clock import IST
+from optionsplatform.engine_bench import world
+from optionsplatform.engine_bench.failure import Wrong
+from optionsplatform.engine_bench.stack import Stack, database_cpu, pause, stack
+from optionsplatform.engine_bench.witness import Witness
 from users.models import User
 
 FIRST_PROBE, BETWEEN = 12, 1.1  # seconds of market time
@@ -38,56 +40,63 @@ PATIENCE = 600.0
 LOOK = 0.2
 
 
-class Command(BaseCommand):
-    help = "Due time to broker, intent to socket, a storm of pairs at once, halt, and restart to synced."
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="bin/bench engine", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=1000)
+    parser.add_argument("--accounts", type=int, default=200)
+    parser.add_argument("--probes", type=int, default=30, help="quiet entries that are timed")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes")
+    parser.add_argument("--seed", type=int, help="default: a fresh one, printed")
+    parser.add_argument("--keep", type=Path, help="leave logs and the ledger in this folder")
+    options = parser.parse_args(words)
+    if not 1 <= options.accounts <= options.pairs or options.probes < 2:
+        parser.error("give at least one pair for each account, and two probes")
+    options.seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    try:
+        bench(options)
+    except Wrong as problem:
+        say(f"WRONG: {problem}")
+        return 1
+    say("lots exact, nothing placed twice, no window of any broker exceeded")
+    return 0
 
-    def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--pairs", type=int, default=1000)
-        parser.add_argument("--accounts", type=int, default=200)
-        parser.add_argument("--probes", type=int, default=30, help="quiet entries that are timed")
-        parser.add_argument("--workers", type=int, default=1, help="worker processes")
-        parser.add_argument("--seed", type=int, help="default: a fresh one, printed")
-        parser.add_argument("--keep", type=Path, help="leave logs and the ledger in this folder")
-        parser.add_argument("--redis-url", help="an empty Valkey database (default: number 15)")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        accounts = options["accounts"]
-        if not 1 <= accounts <= options["pairs"]:
-            raise CommandError("Give at least one pair for each account.")
-        seed = secrets.randbelow(2**31) if options["seed"] is None else options["seed"]
-        url = options["redis_url"] or settings.REDIS_URL.rpartition("/")[0] + "/15"
-        folder = options["keep"] or Path(tempfile.mkdtemp(prefix="bench-engine-"))
-        folder.mkdir(parents=True, exist_ok=True)
-        self.stdout.write(
-            f"engine: seed {seed}, {options['pairs']} four-leg pairs on {accounts} accounts, "
-            f"{options['workers']} worker process(es), {os.cpu_count()} cores"
-        )
-        with ExitStack() as held:
-            if options["keep"] is None:
-                held.callback(shutil.rmtree, folder, ignore_errors=True)
-            valkey = held.enter_context(empty_valkey(url))
-            database = f"bench_engine_{os.getpid()}"
-            held.enter_context(throwaway_database(database))
-            desk = held.enter_context(stack(folder, database, url))
-            settings.SIMULATOR_URL = desk.environment["SIMULATOR_URL"]
-            run = Run(self, desk, valkey, seed, options)
-            held.callback(run.close)
-            run.play()
-        if run.wrong:
-            raise CommandError("WRONG: " + "; ".join(run.wrong[:20]))
-        self.stdout.write("lots exact, nothing placed twice, no window of any broker exceeded")
+def bench(options: argparse.Namespace) -> None:
+    """Everything of its own: a database, an empty Valkey database, a folder, processes."""
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="bench-engine-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    url = settings.REDIS_URL.rpartition("/")[0] + "/15"
+    say(f"engine: seed {options.seed}, {options.pairs} four-leg pairs on {options.accounts} accounts, "
+        f"{options.workers} worker process(es), {os.cpu_count()} cores")  # fmt: skip
+    with ExitStack() as held:
+        if options.keep is None:
+            held.callback(shutil.rmtree, folder, ignore_errors=True)
+        valkey = held.enter_context(empty_valkey(url))
+        database = f"bench_engine_{os.getpid()}"
+        held.enter_context(throwaway_database(database))
+        desk = held.enter_context(stack(folder, database, url))
+        settings.SIMULATOR_URL = desk.environment["SIMULATOR_URL"]
+        run = Run(desk, valkey, options)
+        held.callback(run.close)
+        run.play()
+    if run.wrong:
+        raise Wrong("; ".join(run.wrong[:20]))
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 class Run:
     """One run of the bench, phase by phase."""
 
-    def __init__(self, command: Command, desk: Stack, valkey: Any, seed: int, options: dict[str, Any]) -> None:
+    def __init__(self, desk: Stack, valkey: Any, options: argparse.Namespace) -> None:
         self.desk, self.valkey, self.options = desk, valkey, options
-        self.say = command.stdout.write
         self.witness = Witness(Path(desk.environment["SIMULATOR_DB"]))
-        self.workers = [f"worker-{n}" if n > 1 else "worker" for n in range(1, options["workers"] + 1)]
+        self.workers = [f"worker-{n}" if n > 1 else "worker" for n in range(1, options.workers + 1)]
         self.wrong: list[str] = []
-        self.seed = seed
+        self.seed = options.seed
         self.market: world.Market | None = None
 
     def play(self) -> None:
@@ -109,7 +118,7 @@ class Run:
 
     def _build(self) -> None:
         """Probes enter one by one, then all pairs in one second, then a last strategy that is halted."""
-        probes, pairs, accounts = (self.options[name] for name in ("probes", "pairs", "accounts"))
+        probes, pairs, accounts = (self.options.probes, self.options.pairs, self.options.accounts)
         timeline = world.make_timeline(self.seed)
         self.user = User.objects.create_user("bench@example.com")
         found = world.make_accounts(self.user, accounts)
@@ -151,13 +160,13 @@ class Run:
         for run in StrategyExecution.objects.filter(pk__in=first):
             due.append(first[run.pk] - self.market.published[run.due_at])
         self._check_ended(self.probes)
-        self.say(_line("due time to first byte at the broker", due))
-        self.say(_line("intent (READY written) to the broker's socket", intent))
+        say(_line("due time to first byte at the broker", due))
+        say(_line("intent (READY written) to the broker's socket", intent))
 
     def _storm(self) -> None:
         """Every pair due in the same second."""
         assert self.market is not None
-        wanted = self.options["pairs"]
+        wanted = self.options.pairs
         self._until(lambda: self.due in self.market.published, "the due second")  # type: ignore[union-attr]
         began, cpu, database = self.market.published[self.due], self.desk.cpu(), database_cpu()
         self._until(lambda: self._done(self.storm) >= wanted, "every pair to be filled")
@@ -169,7 +178,7 @@ class Run:
             at = arrivals.get(order.client_ref, float("inf")) - began
             by_account[order.broker_account_id] = min(by_account.get(order.broker_account_id, at), at)
         last = max(arrivals[o.client_ref] for o in orders if o.client_ref in arrivals) - began
-        self.say(
+        say(
             f"storm: first order at every account after {max(by_account.values()):.1f} s "
             f"(the first after {min(by_account.values()):.2f} s), last order sent after {last:.1f} s, "
             f"all {wanted} pairs filled after {took:.1f} s: {len(orders) / took:.0f} orders a second; "
@@ -177,7 +186,7 @@ class Run:
         )
         spent = {name: used - cpu.get(name, 0.0) for name, used in self.desk.cpu().items()}
         spent["postgresql"] = database_cpu() - database
-        self.say("storm: CPU seconds " + ", ".join(f"{name} {s:.1f}" for name, s in spent.items()))
+        say("storm: CPU seconds " + ", ".join(f"{name} {s:.1f}" for name, s in spent.items()))
         self._check_ended(self.storm)
         self.wrong += self.witness.faults()
 
@@ -187,7 +196,7 @@ class Run:
         act = {"by": self.user, "source": "bench", "now": datetime.now(UTC)}
         services.exit_now(user=self.user, scope="strategy", target=strategy, **act)
         exits = Order.objects.filter(allocation__strategy=strategy, action="close")
-        self._until(lambda: exits.exclude(status="READY").count() > self.options["accounts"], "exits under way")
+        self._until(lambda: exits.exclude(status="READY").count() > self.options.accounts, "exits under way")
         self.desk.kill(*self.workers, "streams")
         for name in ("worker", "streams"):
             self.valkey.delete(f"heartbeat:{name}")
@@ -199,7 +208,7 @@ class Run:
         agreed = time.time() - began
         open_ = StrategyExecution.objects.filter(phase="exit", status__in=["due", "running"])
         self._until(lambda: not open_.exists(), "the exits to end")
-        self.say(
+        say(
             f"killed worker and streams during {exits.count()} exits: restart to synced {agreed:.1f} s, "
             f"all flat after {time.time() - began:.1f} s"
         )
@@ -223,7 +232,7 @@ class Run:
         late = mine.filter(sending_at__gt=datetime.fromtimestamp(effective, UTC))
         arrivals = self.witness.arrivals()
         reached = max(arrivals[ref] for ref in mine.values_list("client_ref", flat=True) if ref in arrivals)
-        self.say(
+        say(
             f"halt: committed {effective - asked:.2f} s after it was asked, last opening order at the broker "
             f"{reached - asked:+.2f} s; {late.count()} sent after it; everything flat after {time.time() - asked:.1f} s"
         )
@@ -255,7 +264,7 @@ class Run:
         deadline = time.monotonic() + PATIENCE
         while not true():
             if time.monotonic() > deadline:
-                raise CommandError(f"waited {PATIENCE:.0f} s for {what}")
+                raise Wrong(f"waited {PATIENCE:.0f} s for {what}")
             pause(LOOK)
 
 

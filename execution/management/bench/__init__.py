@@ -1,1 +1,0 @@
-"""What `manage.py bench_engine` is made of."""
