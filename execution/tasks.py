@@ -5,21 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from uuid import uuid4
 
 import structlog
 from celery import shared_task
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from execution import silence
 from execution.deaths import tell_operators
 from execution.engine import loop, shift
 from execution.engine.desk import Work, WorkKind
 from execution.models import StrategyExecution
-from execution.running import desk_now, free, heartbeat, reserve
+from execution.reconcile import books
+from execution.running import desk_now, free, heartbeat, is_first, reserve
 
 log = structlog.get_logger(__name__)
 Enqueue = Callable[[list[Work]], None]
 TURN_SECONDS = 0.05  # then the next account has its turn
+BESIDE_ORDERS = {WorkKind.RECONCILE}  # three books of a broker: no order waits behind them
+BOOT = uuid4().hex  # of this process
 
 
 @shared_task(name="execution.tick")
@@ -28,12 +34,17 @@ def tick() -> None:
     heartbeat("beat")
     heartbeat("worker")
     tell_operators()
+    silence.watch(now=timezone.now())
     desk = desk_now()
     if desk is None:
         return
-    grouped = shift.by_account(loop.tick(desk))
+    if is_first(BOOT):  # what happened while no worker ran is not known
+        books.ask([pk for pk, _ in books.accounts_in(desk.timeline)], desk.timeline, now=desk.wall)
+    works = loop.tick(desk)
+    grouped = shift.by_account([work for work in works if work.kind not in BESIDE_ORDERS])
     for account in reserve(grouped):
         _send(account, grouped[account])
+    enqueue([work for work in works if work.kind in BESIDE_ORDERS])
 
 
 @shared_task(name="execution.perform")
@@ -57,12 +68,17 @@ def perform(account: int, works: list[tuple[str, int]]) -> None:
 def enqueue(works: list[Work]) -> None:
     """Hand work to the workers; the rows stay, so what gets lost here is found by the next tick."""
     for account, mine in shift.by_account(works).items():
-        _send(account, mine)
+        _send(account, [work for work in mine if work.kind not in BESIDE_ORDERS])
+        _send(account, [work for work in mine if work.kind in BESIDE_ORDERS], queue="celery")
 
 
 def start_after_commit(runs: Iterable[StrategyExecution], *, enqueue: Enqueue = enqueue) -> None:
     """Start these runs once their rows are committed, without waiting for the next tick."""
-    works = [Work(WorkKind.START, run.pk) for run in runs]
+    hand_over_after_commit([Work(WorkKind.START, run.pk) for run in runs], enqueue=enqueue)
+
+
+def hand_over_after_commit(works: list[Work], *, enqueue: Enqueue = enqueue) -> None:
+    """Hand work to the workers once the rows that it is about are committed."""
     if works:
         transaction.on_commit(partial(hand_over, works, enqueue=enqueue))
 
@@ -75,6 +91,7 @@ def hand_over(works: list[Work], *, enqueue: Enqueue = enqueue) -> None:
         log.warning("workers_not_reached", error=str(error), works=len(works))
 
 
-def _send(account: int, works: list[Work]) -> None:
+def _send(account: int, works: list[Work], *, queue: str = "orders") -> None:
     words = [(work.kind.value, work.id) for work in works]
-    perform.apply_async((account, words), queue="orders", expires=30)
+    if words:
+        perform.apply_async((account, words), queue=queue, expires=30)

@@ -17,15 +17,17 @@ from brokers.types import (
     OrderType,
     PlaceAnswer,
     Product,
+    ReadFailed,
     Side,
     Unknown,
 )
 from execution import moves
-from execution.engine import calls, tell, waiting
+from execution.engine import calls, queueing, tell
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.refs import client_ref
 from execution.engine.wires import NoWire, open_wire
 from execution.models import Order, OrderEvent
+from execution.reconcile import books
 from execution.services import lock_account
 from execution.states import TERMINAL, OrderState
 
@@ -33,6 +35,7 @@ FIRST_LOOKUP = timedelta(seconds=1)
 LOST_AFTER = timedelta(seconds=15)  # without an answer: whoever sent it has died
 LONGEST_TURN = timedelta(seconds=1)  # from the commit of several orders to the last one's leaving
 NOT_TRIED = NeverSent("An order before it had no answer, or took the broker too long.")
+LOGIN_REFUSED = "TOKEN_REFUSED"
 
 
 def dispatch(order_id: int, desk: Desk) -> list[Work]:
@@ -78,7 +81,7 @@ def mark_sending(order_ids: Collection[int], desk: Desk) -> tuple[list[Order], l
         else:
             _refuse(order, refusal, desk)
             works.append(Work(WorkKind.ADVANCE, order.execution_id))
-    wanted = [(order.client_ref, calls.kind_of(order)) for order in waiting.unhindered(able)]
+    wanted = [(order.client_ref, calls.kind_of(order)) for order in queueing.unhindered(able)]
     allowed = calls.take_some(account, wanted, desk.later().wall)
     return _mark([order for order in able if order.client_ref in allowed], desk), works
 
@@ -175,6 +178,7 @@ def next_attempt(order: Order, desk: Desk) -> Order:
         quantity=order.quantity,
         order_type=order.order_type,
         price=order.price,
+        worst_price=order.worst_price,
         status=OrderState.READY,
         client_ref=ref_of(order, desk, attempt=order.attempt + 1),
         arrival_mid=order.arrival_mid,
@@ -208,13 +212,25 @@ def _take(order: Order, taken: moves.Answered, desk: Desk) -> None:
         order.finished_at = desk.now
     if taken.again:
         next_attempt(order, desk)
+    elif taken.status == OrderState.REJECTED and taken.code == LOGIN_REFUSED:
+        _login_refused(order, desk)
     elif taken.status == OrderState.REJECTED:
-        _tell_rejected(order, desk)
+        tell.order_rejected(desk, order)
     elif taken.status == OrderState.NEVER_SENT:
-        _tell_unreachable(order, desk)
+        tell.broker_unreachable(desk, order)
     elif taken.status == OrderState.UNKNOWN:
         order.next_lookup_at = desk.wall + FIRST_LOOKUP
-        tell_unknown(order, desk)
+        tell.order_unknown(desk, order)
+
+
+def _login_refused(order: Order, desk: Desk) -> None:
+    """The login has ended: an opening slice goes again when it is renewed and the books were compared.
+
+    A close is ordered anew by its run, after waits that double.
+    """
+    books.note_failure(order.broker_account, ReadFailed(order.upstream), desk)
+    if order.action == Order.Action.OPEN:
+        next_attempt(order, desk)
 
 
 def _refusals(orders: list[Order], desk: Desk) -> list[moves.Refusal | None]:
@@ -251,43 +267,3 @@ def _request(order: Order) -> OrderRequest:
         order_type=OrderType(order.order_type),
         price=order.price,
     )
-
-
-def _tell_rejected(order: Order, desk: Desk) -> None:
-    tell.tell(
-        desk,
-        order.allocation,
-        kind="rejected",
-        severity=tell.Severity.WARNING,
-        title=f"{order.broker_account.get_broker_display()} rejected an order",
-        body=f"{order.side} {order.quantity}: {order.code} ({order.upstream}). Nothing was placed.",
-        dedupe_key=f"rejected:{order.execution_id}:{order.leg_number}:{order.code}",
-    )
-
-
-def _tell_unreachable(order: Order, desk: Desk) -> None:
-    tell.tell(
-        desk,
-        order.allocation,
-        kind="broker_unreachable",
-        severity=tell.Severity.CRITICAL,
-        title=f"{order.broker_account.get_broker_display()} cannot be reached",
-        body=f"{order.side} {order.quantity}: the connection was refused {order.attempt} times "
-        f"({order.upstream}). Nothing was sent. An exit keeps trying; an entry ends by its policy.",
-        dedupe_key=f"unreachable:{order.execution_id}:{order.leg_number}:{order.action}",
-    )
-
-
-def tell_unknown(order: Order, desk: Desk) -> None:
-    tell.tell(
-        desk,
-        order.allocation,
-        kind="unknown_order",
-        severity=tell.Severity.CRITICAL,
-        title="An order has no answer from the broker",
-        body=f"{order.side} {order.quantity}, tag {order.client_ref}: it may or may not be at "
-        f"{order.broker_account.get_broker_display()}. It is being looked up by its tag and is "
-        "not sent again. Entries of this pair wait; exits of what is filled stay armed.",
-        dedupe_key=f"unknown:{order.client_ref}",
-    )
-

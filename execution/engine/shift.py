@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from execution.engine import dispatch, loop
 from execution.engine.desk import Desk, Work, WorkKind
-from execution.models import Order, StrategyExecution
+from execution.models import Order, ReceiptAccount, StrategyExecution
 
 
 class Turn:
@@ -48,23 +48,22 @@ def _turn(work: Work) -> int:
 
 
 def by_account(works: Collection[Work]) -> dict[int, list[Work]]:
-    """The works grouped by the broker account that they are about; two queries, however many."""
-    runs = {work.id for work in works if work.kind in RUNS}
-    orders = {work.id for work in works if work.kind in loop.ON_ORDERS and work.kind is not WorkKind.SYNC}
-    of_run = dict(
-        StrategyExecution.objects.filter(pk__in=runs).values_list("pk", "allocation__broker_account_id")
-        if runs
-        else ()
-    )
-    of_order = dict(
-        Order.objects.filter(pk__in=orders).values_list("pk", "broker_account_id") if orders else ()
-    )
+    """The works grouped by the broker account that they are about; a query a kind, however many."""
+    accounts: dict[Work, int] = {work: work.id for work in works if work.kind in BOOKS}
+    for kinds, model, column in (
+        (RUNS, StrategyExecution, "allocation__broker_account_id"),
+        ({WorkKind.VERIFY}, ReceiptAccount, "broker_account_id"),
+        (set(WorkKind) - RUNS - BOOKS - {WorkKind.VERIFY}, Order, "broker_account_id"),
+    ):
+        mine = [work for work in works if work.kind in kinds]
+        ids = {work.id for work in mine}
+        of = dict(model.objects.filter(pk__in=ids).values_list("pk", column)) if ids else {}
+        accounts |= {work: of[work.id] for work in mine}
     grouped: dict[int, list[Work]] = {}
     for work in works:
-        of = of_run if work.kind in RUNS else of_order
-        account = work.id if work.kind is WorkKind.SYNC else of[work.id]
-        grouped.setdefault(account, []).append(work)
+        grouped.setdefault(accounts[work], []).append(work)
     return grouped
 
 
-RUNS = (WorkKind.START, WorkKind.ADVANCE)
+RUNS = {WorkKind.START, WorkKind.ADVANCE}
+BOOKS = {WorkKind.SYNC, WorkKind.RECONCILE}

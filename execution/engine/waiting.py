@@ -1,62 +1,76 @@
-"""Which READY orders wait for others of their account: an unanswered one, one the other way, and what
-reduces risk, which goes first.
+"""Entries that wait for a price: armed at their time, gone when it is reached, missed at the cut-off.
+
+What is waited for stands on the run's row, so a restart goes on waiting from the same reference.
 """
 
 from __future__ import annotations
 
-from django.db.models import Exists, OuterRef, Q
+from dataclasses import replace
+from datetime import datetime, time
+from decimal import Decimal
 
-from execution import moves
-from execution.models import Order
-from execution.states import AT_BROKER, RESTING, OrderState
+from execution.engine import opens
+from execution.engine.desk import Desk
+from execution.models import StrategyExecution
+from market.kernel.clock import IST, at
+from strategies.rules import ResolvedLeg, Watch, mid_of, premium_of, restored, value_of, watch_of
+from strategies.rules.watching import PREMIUM
+from strategies.selectors import conditions
 
-OPEN, CLOSE = Order.Action.OPEN, Order.Action.CLOSE
-
-
-def unhindered(orders: list[Order]) -> list[Order]:
-    """Those of one account's orders, its exits first, that need not wait. Needs the account's lock."""
-    if not any(order.action == OPEN for order in orders):
-        return orders
-    going = {order.pk for order in orders}
-    account = Order.objects.filter(
-        broker_account=orders[0].broker_account_id, timeline=orders[0].timeline_id
-    )
-    exits = Q(status=OrderState.READY, action=CLOSE)
-    others = [o for o in account.filter(Q(status__in=AT_BROKER) | exits) if o.pk not in going]
-    cancels = any(_is_unasked_cancel(other) for other in others)
-    free: list[Order] = []
-    for order in orders:
-        opens = order.action == OPEN
-        hindered = opens and (cancels or any(_meets(order, other) for other in free))
-        if not hindered and not moves.must_wait(order, others):
-            free.append(order)
-    return free
+REENTRY = "reentry"
 
 
-def waits() -> Q:
-    """READY orders that must wait, as `unhindered` says."""
-    account = Order.objects.filter(
-        broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline")
-    )
-    unknown = Order.objects.filter(
-        allocation=OuterRef("allocation"), timeline=OuterRef("timeline"), status=OrderState.UNKNOWN
-    )
-    at_broker = account.filter(contract=OuterRef("contract"), status__in=AT_BROKER)
-    meets = at_broker.exclude(side=OuterRef("side"))
-    exits = account.filter(action=CLOSE, status=OrderState.READY)
-    return Q(action=OPEN) & (
-        Exists(unknown) | Exists(meets) | Exists(exits) | Exists(account.filter(unasked_cancels()))
-    )
+def must_arm(execution: StrategyExecution) -> bool:
+    """Whether the entry has to wait for a price and has not begun to. A user's own entry never waits."""
+    version = execution.strategy_version
+    if execution.armed_at is not None:
+        return False
+    if execution.cause == REENTRY:
+        return version.reentry == "cost"
+    return execution.cause == "schedule" and version.wait_for != "nothing"
 
 
-def unasked_cancels() -> Q:
-    """Orders to be cancelled whose broker has not been asked yet."""
-    return Q(pending_op=Order.PendingOp.CANCEL, asked_at=None, status__in=RESTING)
+def begin(execution: StrategyExecution, legs: list[ResolvedLeg], desk: Desk) -> Watch:
+    """What the entry waits for from now on; Unresolvable while its price is not known."""
+    version = execution.strategy_version
+    if execution.cause == REENTRY:
+        prices = {leg.number: mid_of(desk.frame, leg.contract) for leg in legs}
+        return Watch(
+            of=PREMIUM,
+            reference=premium_of(legs, prices),
+            level=Decimal((execution.plan or {})["cost"]),
+            until=_moment(execution, version.reentry_until),
+        )
+    return watch_of(
+        conditions(version), legs, frame=desk.frame, base=version.atm_base,  # type: ignore[arg-type]  # a choice of the column
+        until=_moment(execution, version.wait_until),
+    )  # fmt: skip
 
 
-def _is_unasked_cancel(order: Order) -> bool:
-    return order.pending_op == Order.PendingOp.CANCEL and order.asked_at is None and order.status in RESTING
+def legs_of(execution: StrategyExecution, desk: Desk) -> list[ResolvedLeg]:
+    """The contracts that the run was armed with, at the mids of now; Unresolvable without them."""
+    return [
+        replace(leg, reference=mid_of(desk.frame, leg.contract)) for leg in opens.planned(execution)
+    ]
 
 
-def _meets(order: Order, other: Order) -> bool:
-    return order.contract_id == other.contract_id and order.side != other.side
+def watch(execution: StrategyExecution) -> Watch:
+    assert execution.watch is not None
+    return restored(execution.watch)
+
+
+def is_reached(execution: StrategyExecution, desk: Desk) -> bool:
+    """Whether the price is there in this frame; Unresolvable while it is not known."""
+    seen = watch(execution)
+    base = execution.strategy_version.atm_base
+    return seen.reached(value_of(seen, opens.planned(execution), frame=desk.frame, base=base))  # type: ignore[arg-type]  # a choice of the column
+
+
+def words(seen: Watch) -> str:
+    """What is waited for, said the same at every frame."""
+    return f"Waits for {seen.words}; until {seen.until.astimezone(IST):%H:%M}."
+
+
+def _moment(execution: StrategyExecution, clock: time | None) -> datetime:
+    assert clock is not None  # a constraint of the version
+    return at(execution.trading_day, clock)

@@ -15,7 +15,6 @@ from execution import gates, moves
 from execution.engine import calls, tell
 from execution.engine.apply import apply_books
 from execution.engine.desk import Desk, Work, WorkKind
-from execution.engine.dispatch import tell_unknown
 from execution.engine.marks import ENTRY_CROSS, EXIT_CROSS, limit_price
 from execution.engine.wires import NoWire, open_wire
 from execution.models import Order, OrderEvent
@@ -53,6 +52,8 @@ def chase(order_id: int, desk: Desk) -> list[Work]:
         return []
     if order.modifications >= limits_of(order.broker_account.broker).modifications - CHANGES_KEPT:
         return _give_up_chasing(order)
+    if _through_the_touch(order, desk) == order.price:
+        return []  # it stands where it may stand at the furthest
     try:
         wire = open_wire(desk, order.broker_account)
     except NoWire:
@@ -120,6 +121,7 @@ def _through_the_touch(order: Order, desk: Desk) -> Decimal:
         tick=order.contract.tick_size,
         cross=EXIT_CROSS if order.action == Order.Action.CLOSE else ENTRY_CROSS,
         is_option=order.contract.strike is not None,
+        worst=order.worst_price,
     )
 
 
@@ -190,7 +192,7 @@ def _not_found(order_id: int, desk: Desk, *, words: str, absent: bool) -> None:
     _note(order, desk, kind="lookup", key=f"lookup:{order.lookups}", answer=words)
     tell.order_changed(desk, order)
     if order.status == OrderState.UNKNOWN:
-        tell_unknown(order, desk)
+        tell.order_unknown(desk, order)
 
 
 def _its_day_is_over(order: Order, desk: Desk) -> bool:

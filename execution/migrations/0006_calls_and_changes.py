@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('brokers', '0002_known_modes_and_brokers'),
-        ('execution', '0002_append_only'),
+        ('execution', '0005_receipts'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('strategies', '0001_initial'),
+        ('strategies', '0002_entry_conditions'),
     ]
 
     operations = [
