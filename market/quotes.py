@@ -54,7 +54,7 @@ class Newest:
     two threads may read the same frame twice, none gets another's."""
 
     def __init__(self) -> None:
-        self._kept: tuple[str, bytes, Frame] | None = None
+        self._kept: tuple[str, bytes | str, Frame] | None = None
 
     def frame(self, timeline_key: str) -> Frame | None:
         """As `latest`."""

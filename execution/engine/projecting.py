@@ -72,8 +72,8 @@ def _fills(wanted: set[Key], timeline: Timeline) -> tuple[dict[Key, list[Trade]]
         spent[key_of[pk]] += charges
     trades: dict[Key, list[Trade]] = defaultdict(list)
     dealt = Fill.objects.filter(order__in=key_of.keys()).order_by("at", "trade_id")
-    for order_id, *trade in dealt.values_list("order_id", "side", "quantity", "price"):
-        trades[key_of[order_id]].append(Trade(*trade))
+    for order_id, side, quantity, price in dealt.values_list("order_id", "side", "quantity", "price"):
+        trades[key_of[order_id]].append(Trade(side, quantity, price))
     return trades, spent
 
 

@@ -52,10 +52,9 @@ def waits() -> Q:
         broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
         failing_since__isnull=False,
     )  # fmt: skip
-    return Q(action=OPEN) & (
-        Exists(unknown) | Exists(meets) | Exists(exits) | Exists(unread)
-        | Exists(account.filter(unasked_cancels()))
-    )  # fmt: skip
+    cancels = account.filter(unasked_cancels())
+    hindered = Q(Exists(unknown)) | Q(Exists(meets)) | Q(Exists(exits)) | Q(Exists(unread))
+    return Q(action=OPEN) & (hindered | Q(Exists(cancels)))
 
 
 def unasked_cancels() -> Q:

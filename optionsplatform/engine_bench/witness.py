@@ -57,10 +57,11 @@ class Witness:
         mine: Counter[str] = Counter()
         for symbol, units in Position.objects.values_list("contract__symbol", "quantity"):
             mine[symbol] += units
-        net = dict(self.rows("SELECT symbol, sum(quantity) FROM positions GROUP BY symbol"))
+        found = self.rows("SELECT symbol, sum(quantity) FROM positions GROUP BY symbol")
+        net = {str(symbol): int(str(units)) for symbol, units in found}
         return [
             f"{symbol}: {mine[symbol]} held here, {net.get(symbol, 0)} there"
-            for symbol in mine.keys() | {str(symbol) for symbol in net}
+            for symbol in mine.keys() | net.keys()
             if mine[symbol] != net.get(symbol, 0)
         ]
 

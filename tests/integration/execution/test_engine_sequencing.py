@@ -221,9 +221,20 @@ def test_all_or_none_unwinds_the_pair_that_filled_when_its_sibling_fails(desk_of
     failed, unwound = desk.pair("Iron Condor", "angelone"), desk.pair("Iron Condor", "zerodha")
     assert (desk.run(failed).status, desk.held(failed)) == ("failed", {})
     assert desk.held(unwound) == {}
-    entry = desk.run(unwound)
-    left = StrategyExecution.objects.filter(allocation=unwound, phase="exit").first()
-    assert (entry.status, left.cause, left.status) == ("done", "sibling", "done")
+    assert (desk.run(unwound).status, desk.run(unwound).code) == ("failed", "SIBLING_FAILED")
+
+
+def test_a_pair_that_was_complete_is_exited_when_its_sibling_ends_incomplete(desk_of):
+    desk = desk_of(condors(all_or_none=True))
+    desk.at(9, 20)
+    complete, sibling = desk.pair("Iron Condor", "zerodha"), desk.pair("Iron Condor", "angelone")
+    assert desk.run(complete).status == "done"
+    StrategyExecution.objects.filter(allocation=sibling).update(status="partial", code="TIMED_OUT")
+
+    desk.at(9, 21)
+
+    left = desk.run(complete, "exit")
+    assert (left.cause, left.status, desk.held(complete)) == ("sibling", "done", {})
 
 
 def test_without_all_or_none_a_pair_stands_whatever_becomes_of_its_sibling(desk_of):
