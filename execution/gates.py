@@ -14,6 +14,7 @@ from execution.moves import CLOSES, OPENS
 from execution.states import OPEN_STATES, OrderState
 from strategies.rules import ResolvedLeg, released_lots, waves
 
+REPRICED = "REPRICED"  # cancelled to be ordered anew at the market: its rest was not given up
 RETRIES = 3  # of slices that ended unfilled, when the policy retries
 LONGEST_WAIT = timedelta(seconds=30)  # between closes that the broker refuses, in market time
 
@@ -31,6 +32,8 @@ class Slice(Protocol):
     def attempt(self) -> int: ...
     @property
     def status(self) -> str: ...
+    @property
+    def code(self) -> str: ...
     @property
     def quantity(self) -> int: ...
     @property
@@ -111,8 +114,10 @@ def ordered_lots(leg: ResolvedLeg, orders: Iterable[Slice], *, completion: str) 
         if order.leg_number == leg.number and order.action == OPENS:
             slices[order.slice] = order
     unfilled = [o for o in slices.values() if o.status not in OPEN_STATES | {OrderState.FILLED}]
-    may_retry = completion == "retry" and len(unfilled) <= RETRIES
-    given_up = sum(o.quantity - o.filled_quantity for o in unfilled) if may_retry else 0
+    refused = [o for o in unfilled if o.code != REPRICED]
+    may_retry = completion == "retry" and len(refused) <= RETRIES
+    again = unfilled if may_retry else [o for o in unfilled if o.code == REPRICED]
+    given_up = sum(o.quantity - o.filled_quantity for o in again)
     return (sum(o.quantity for o in slices.values()) - given_up) // leg.contract.lot_size
 
 

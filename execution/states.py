@@ -27,6 +27,8 @@ S = OrderState
 BEFORE_WIRE = frozenset({S.DRAFT, S.READY})
 #: At the broker, or perhaps at the broker.
 AT_BROKER = frozenset({S.SENDING, S.ACKED, S.UNKNOWN, S.WORKING, S.PARTIAL})
+#: In the broker's book, as far as we know: may be cancelled and moved.
+RESTING = frozenset({S.ACKED, S.WORKING, S.PARTIAL})
 #: Whatever may still fill.
 OPEN_STATES = BEFORE_WIRE | AT_BROKER
 TERMINAL = frozenset(S) - OPEN_STATES

@@ -30,6 +30,8 @@ def main(words: list[str]) -> int:
     headless.add_argument("--runs", type=int, default=3)
     benches.add_parser("pricing", help="IV and Greeks: speed beside accuracy, peers in the same table")
     benches.add_parser("live", help="published frame to socket, 1 and 100 sockets")
+    engine = benches.add_parser("engine", help="the engine under load; its own options follow")
+    engine.add_argument("rest", nargs=argparse.REMAINDER)
     bench_replay.add_arguments(benches.add_parser("replay", help="simulated days in a row; --year for a year"))
     options = parser.parse_args(words)
     if options.bench == "start":
@@ -40,8 +42,15 @@ def main(words: list[str]) -> int:
         return _pricing()
     if options.bench == "trade_day":
         return _trade_day(options.files, options.runs)
-    command = [sys.executable, "manage.py", "bench_live"]
-    return subprocess.run([sys.executable, "-m", "optionsplatform.throwaway", *command], cwd=ROOT).returncode
+    if options.bench == "engine":
+        return _on_own_services("-m", "optionsplatform.engine_bench", *options.rest)
+    return _on_own_services("manage.py", "bench_live")
+
+
+def _on_own_services(*command: str) -> int:
+    """A command of Python on a PostgreSQL and a Valkey that exist only for it."""
+    words = [sys.executable, "-m", "optionsplatform.throwaway", sys.executable, *command]
+    return subprocess.run(words, cwd=ROOT).returncode
 
 
 def _trade_day(files: list[str], runs: int) -> int:

@@ -71,8 +71,8 @@ def withdraw(rows: Iterable[Order], desk: Desk) -> list[Order]:
             order.save(update_fields=["status", "finished_at"])
             continue
         if order.pending_op != Order.PendingOp.CANCEL:
-            order.pending_op = Order.PendingOp.CANCEL
-            order.save(update_fields=["pending_op"])
+            order.pending_op, order.asked_at = Order.PendingOp.CANCEL, None
+            order.save(update_fields=["pending_op", "asked_at"])
         waiting.append(order)
     return waiting
 

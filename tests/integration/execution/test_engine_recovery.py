@@ -9,7 +9,7 @@ from allocations.selectors import effective_states
 from brokers.models import BrokerAccount
 from brokers.types import BrokerTrade, NeverSent, Product, Rejected, Side
 from execution.engine.apply import apply_trade, rebuild_position
-from execution.models import Fill, Order, OrderEvent, Position, StrategyExecution
+from execution.models import Fill, Order, Position, StrategyExecution
 from strategies.models import Strategy
 from tests.integration.execution.conftest import EXPIRY_TUESDAY, one_strategy
 from users.models import Notice
@@ -264,10 +264,7 @@ def test_a_close_that_may_not_be_moved_any_more_is_cancelled_and_ordered_anew(de
 
     desk.at(15, 10, change=no_call_offers)
     (resting,) = desk.orders(pair, action="close", status="WORKING")
-    OrderEvent.objects.bulk_create(
-        OrderEvent(order=resting, kind="modify", source="engine", dedupe_key=f"m{n}", at=desk.player.last.now)
-        for n in range(20)
-    )
+    Order.objects.filter(pk=resting.pk).update(modifications=20)
     desk.at(15, 11, change=calls_dearer)
     desk.at(15, 12)
 
