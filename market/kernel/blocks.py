@@ -7,26 +7,18 @@ from typing import Any
 
 import numpy as np
 
-BLOCK = 4096
+from market.kernel.scratch import BLOCK
+
 NUMBERS = (float, int)
 BOOLS = frozenset({bool, np.bool_})
 
 
-def in_blocks(
-    function: Callable[..., tuple[np.ndarray, ...]], columns: Sequence[np.ndarray]
-) -> tuple[np.ndarray, ...]:
-    """The function of equally long 1-d columns, block by block, its results joined again."""
-    size = columns[0].size
-    if size <= BLOCK:
-        return function(*columns)
-    joined: list[np.ndarray] = []
-    for start in range(0, size, BLOCK):
-        part = slice(start, start + BLOCK)
-        found = function(*(column[part] for column in columns))
-        joined = joined or [np.empty(size, dtype=each.dtype) for each in found]
-        for whole, each in zip(joined, found, strict=True):
-            whole[part] = each
-    return tuple(joined)
+def in_blocks(function: Callable[..., object], columns: Sequence[np.ndarray]) -> None:
+    """The function of columns equally long in their last dimension, block by block. It writes its
+    results into the first of them; numpy's warnings are silenced."""
+    with np.errstate(all="ignore"):
+        for start in range(0, columns[-1].size, BLOCK):
+            function(*(column[..., start : start + BLOCK] for column in columns))
 
 
 def are_scalars(a: Any, b: Any, c: Any, d: Any, e: Any, is_call: Any) -> bool:

@@ -39,9 +39,9 @@ def price(forward: Any, strike: Any, t: Any, df: Any, vol: Any, is_call: Any) ->
     if are_scalars(forward, strike, t, df, vol, is_call):
         return scalar.price(forward, strike, t, df, vol, is_call)
     shape, columns = broadcast(forward, strike, t, df, vol, is_call)
-    with np.errstate(all="ignore"):
-        value = in_blocks(values, columns)[0]
-    return _as_given(value, shape)
+    value = np.empty((1, columns[0].size))
+    in_blocks(values, (value, *columns))
+    return _as_given(value[0], shape)
 
 
 def greeks(forward: Any, strike: Any, t: Any, df: Any, vol: Any, is_call: Any) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def greeks(forward: Any, strike: Any, t: Any, df: Any, vol: Any, is_call: Any) -
     if are_scalars(forward, strike, t, df, vol, is_call):
         return scalar.greeks(forward, strike, t, df, vol, is_call)
     shape, columns = broadcast(forward, strike, t, df, vol, is_call)
-    with np.errstate(all="ignore"):
-        found = in_blocks(all_greeks, columns)
+    found = np.empty((len(NAMES), columns[0].size))
+    in_blocks(all_greeks, (found, *columns))
     return {name: _as_given(column, shape) for name, column in zip(NAMES, found, strict=True)}
 
 
@@ -72,10 +72,11 @@ def implied_greeks(
         return _solved_one(price, forward, strike, t, df, is_call)
     shape, columns = broadcast(price, forward, strike, t, df, is_call)
     if columns[0].size <= FEW:
-        vol, flag, *found = _solved_few(columns)
+        vol, flag, found = _solved_few(columns)
     else:
-        with np.errstate(all="ignore"):
-            vol, flag, *found = in_blocks(_solved, columns)
+        size = columns[0].size
+        vol, flag, found = np.empty(size), np.empty(size, dtype=np.int8), np.empty((len(NAMES), size))
+        in_blocks(_solved, (found, vol, flag, *columns))
     named = {name: column.reshape(shape) for name, column in zip(NAMES, found, strict=True)}
     return vol.reshape(shape), flag.reshape(shape), named
 
@@ -106,10 +107,12 @@ def spot_greeks(found: dict[str, Any], forward: Any, spot: Any, t: Any) -> dict[
     return {name: float(v) if np.ndim(v) == 0 else v for name, v in moved.items()}
 
 
-def _solved(price: np.ndarray, *columns: np.ndarray) -> tuple[np.ndarray, ...]:
+def _solved(
+    found: np.ndarray, vol: np.ndarray, flag: np.ndarray, price: np.ndarray, *columns: np.ndarray
+) -> None:
+    value, at, all_solved = solve(vol, flag, price, *columns)
     f, k, t, df, call = columns
-    vol, flag, known = solve(price, *columns)
-    return vol, flag, *greeks_at(price, known, f, k, t, df, vol, call)
+    greeks_at(found, value, at, f, k, t, df, vol, call, sure=all_solved)
 
 
 def _solved_few(columns: list[np.ndarray]) -> tuple[np.ndarray, ...]:
@@ -117,7 +120,7 @@ def _solved_few(columns: list[np.ndarray]) -> tuple[np.ndarray, ...]:
     found = [_solved_one(*row) for row in rows]
     flags = np.array([flag for _, flag, _ in found], dtype=np.int8)
     greeks_of = (np.array([each[name] for _, _, each in found], dtype=float) for name in NAMES)
-    return np.array([vol for vol, _, _ in found], dtype=float), flags, *greeks_of
+    return np.array([vol for vol, _, _ in found], dtype=float), flags, np.array(tuple(greeks_of))
 
 
 def _solved_one(

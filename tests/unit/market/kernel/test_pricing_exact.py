@@ -70,14 +70,14 @@ def test_minutes_before_expiry_the_value_keeps_its_digits(t, away):
 
 @pytest.mark.parametrize("t", [1e-4, 1e-3, 0.01, 0.03, 0.08, 0.099999])
 def test_the_series_takes_as_many_terms_as_the_largest_t_needs(t):
-    h = np.array([0.0, -1e-6, -0.5, -1.0, -3.0, -4.4])
+    h, found = np.array([0.0, 1e-6, 0.5, 1.0, 3.0, 4.4]), np.empty(6)
     with mpmath.workdps(50):
-        exact = [float(_ratio(each + t) - _ratio(each - t)) for each in map(mpmath.mpf, h)]
+        exact = [float((_ratio(t - far) - _ratio(-t - far)) / (2 * mpmath.mpf(t))) for far in map(mpmath.mpf, h)]
 
-    found = normalised.gap(2 * h * t, h, np.full(h.size, t))
+    normalised.mean_slope(h, np.full(h.size, t), found)
 
     np.testing.assert_allclose(found, exact, rtol=1e-14)
-    np.testing.assert_allclose([scalar.gap(2 * a * t, a, t) for a in h], exact, rtol=1e-14)
+    np.testing.assert_allclose([scalar.mean_slope(far, t) for far in h], exact, rtol=1e-14)
 
 
 def _ratio(z):
