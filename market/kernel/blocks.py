@@ -23,22 +23,20 @@ def in_blocks(function: Callable[..., object], columns: Sequence[np.ndarray]) ->
 
 def are_scalars(a: Any, b: Any, c: Any, d: Any, e: Any, is_call: Any) -> bool:
     """Five Python numbers (np.float64 is one) and a truth value."""
-    return (
-        is_call.__class__ in BOOLS
-        and isinstance(a, NUMBERS)
-        and isinstance(b, NUMBERS)
-        and isinstance(c, NUMBERS)
-        and isinstance(d, NUMBERS)
-        and isinstance(e, NUMBERS)
-    )
+    if is_call.__class__ not in BOOLS:
+        return False
+    if a.__class__ is b.__class__ is c.__class__ is d.__class__ is e.__class__ is float:
+        return True  # as nearly always; asked first because it is quick
+    return all(isinstance(value, NUMBERS) for value in (a, b, c, d, e))
 
 
 def broadcast(
-    a: Any, b: Any, c: Any, d: Any, e: Any, is_call: Any
+    a: Any, b: Any, c: Any, d: Any, e: Any, *sides: Any
 ) -> tuple[tuple[int, ...], list[np.ndarray]]:
-    """The common shape, and five float columns and one of bool, all 1-d and equally long."""
+    """The common shape, and five float columns and one of bool for each side, all 1-d and equally
+    long."""
     arrays = [np.asarray(value, dtype=float) for value in (a, b, c, d, e)]
-    arrays.append(np.asarray(is_call, dtype=bool))
+    arrays += [np.asarray(side, dtype=bool) for side in sides]
     shape = arrays[0].shape
     if len(shape) == 1 and all(array.shape == shape for array in arrays):
         return shape, arrays

@@ -28,7 +28,7 @@ from market.kernel.flags import NAMES
 from market.kernel.normalised import FAR, ISQ2PI, NEAR_T, WIDE, mean_slope
 from market.kernel.scratch import Scratch
 
-_PLACE, _LIVING, _GREEKS = Scratch(7), Scratch(5), Scratch(6)
+_PLACE, _LIVING, _GREEKS = Scratch(7), Scratch(5), Scratch(5)
 
 
 class Options(NamedTuple):
@@ -69,10 +69,8 @@ class Living(NamedTuple):
 def place(f: np.ndarray, k: np.ndarray, t: np.ndarray, call: np.ndarray) -> Place:
     apart, side, inside, low, m, y, root = rows = _PLACE.of(f.size)
     np.subtract(f, k, apart)
-    np.copysign(0.5, apart, side)
-    np.subtract(call, 0.5, inside)
-    inside += side
-    side += side
+    np.copysign(1.0, apart, side)
+    _stand_inside(call, side, inside)
     np.minimum(f, k, out=low)
     np.abs(apart, m)
     m /= low
@@ -111,13 +109,20 @@ def greeks_at(
 ) -> None:
     """As `all_greeks` where `value` is that of the out-of-the-money option of each strike, not
     discounted, and the vol is the one that it implies: NaN where there is none. `sure` says that
-    every option lives and has a vol."""
+    every option lives and has a vol. The place may have been made for the twins of the options."""
     of = Options(*columns)
+    _stand_inside(of.call, at.side, at.inside)
     value *= of.df
     _assemble(of, at, _living_at(of.vol, of, at), value, out)
     if not sure:
         _settle(of, out)
         out[:, np.isnan(of.vol) & ~(of.t <= 0)] = np.nan
+
+
+def _stand_inside(call: np.ndarray, side: np.ndarray, inside: np.ndarray) -> None:
+    np.multiply(side, 0.5, inside)
+    inside += call
+    inside -= 0.5
 
 
 def _living_at(vol: np.ndarray, of: Options, at: Place) -> Living:
@@ -161,7 +166,9 @@ def _deltas(
     ndtr(delta, delta)
     np.multiply(at.side, of.df, dual)
     delta *= dual
-    if np.minimum.reduce(alive.minus_half) > -NEAR_T:  # then K dual - F delta is far from cancelling
+    if (
+        np.minimum.reduce(alive.minus_half) > -NEAR_T
+    ):  # then K dual - F delta is far from cancelling
         np.multiply(of.f, delta, dual)
         dual += value
         dual /= of.k
@@ -171,51 +178,58 @@ def _deltas(
 
 def _assemble(of: Options, at: Place, alive: Living, value: np.ndarray, out: np.ndarray) -> None:
     """Into `out` NAMES, from the discounted value of the out-of-the-money option of each strike."""
-    (price, delta, gamma, vega, theta, rho, vanna, volga, charm, speed, zomma, color, veta,
-     dual_delta) = out  # fmt: skip
-    s, _, _, minus_d1, density = alive
-    minus_d2, d12, per_vol, per_t, decay, r = _GREEKS.of(s.size)
-    base = r
+    price, delta, gamma, vega, theta, *_, dual_delta = out
+    base, fs, *_ = _GREEKS.of(value.size)
     np.multiply(at.inside, of.df, base)
     np.multiply(base, at.apart, price)
     price += value
     _deltas(of, at, alive, value, delta, dual_delta)
     np.subtract(base, delta, delta)
     dual_delta -= base
-    np.add(minus_d1, s, minus_d2)
-    np.multiply(minus_d1, minus_d2, d12)
-    np.divide(1.0, of.vol, per_vol)
-    np.divide(-1.0, of.t, per_t)
-    np.multiply(per_t, -0.5, decay)
-    np.log(of.df, r)
-    r *= per_t
-    np.divide(price, per_t, rho)
-
-    np.multiply(of.f, s, speed)
-    np.divide(density, speed, gamma)
-    minus_d1 -= s
-    np.divide(minus_d1, speed, speed)
-    speed *= gamma
-
-    np.multiply(of.f, density, vega)
-    np.multiply(vega, s, theta)
+    np.multiply(of.f, alive.s, fs)
+    np.divide(alive.density, fs, gamma)
+    np.multiply(of.f, alive.density, vega)
+    np.multiply(vega, alive.s, theta)  # vega vol
     vega *= at.root
-    theta *= decay
-    np.multiply(r, price, volga)
-    np.subtract(volga, theta, theta)
+    _in_price_and_vol(of, alive, out)
+    _in_time(of, out)
 
-    minus_d2 *= density
-    np.multiply(minus_d2, per_vol, vanna)
-    minus_d2 *= decay
-    np.multiply(r, delta, charm)
-    charm -= minus_d2
 
+def _in_price_and_vol(of: Options, alive: Living, out: np.ndarray) -> None:
+    """vanna, volga, speed and zomma."""
+    _, _, gamma, vega, _, _, vanna, volga, _, speed, zomma, *_ = out
+    _, fs, slide, d12, per_vol = _GREEKS.rows
+    minus_d1 = alive.minus_d1
+    np.add(minus_d1, alive.s, slide)
+    np.multiply(minus_d1, slide, d12)
+    slide *= alive.density  # -df n(d1) d2
+    np.divide(1.0, of.vol, per_vol)
+    np.multiply(slide, per_vol, vanna)
     np.multiply(vega, d12, volga)
     volga *= per_vol
+    np.subtract(minus_d1, alive.s, speed)
+    speed /= fs
+    speed *= gamma
     np.subtract(d12, 1.0, zomma)
     zomma *= gamma
     zomma *= per_vol
 
+
+def _in_time(of: Options, out: np.ndarray) -> None:
+    """theta, rho, charm, color and veta; theta is still vega vol, `slide` -df n(d1) d2."""
+    price, delta, gamma, vega, theta, rho, _, _, charm, _, _, color, veta, _ = out
+    r, decay, slide, d12, work = _GREEKS.rows
+    np.divide(-1.0, of.t, work)
+    np.multiply(work, -0.5, decay)
+    np.log(of.df, r)
+    r *= work
+    np.divide(price, work, rho)
+    theta *= decay
+    np.multiply(r, price, work)
+    np.subtract(work, theta, theta)
+    slide *= decay
+    np.multiply(r, delta, charm)
+    charm -= slide
     d12 *= decay
     r -= d12
     np.add(r, decay, color)

@@ -58,20 +58,10 @@ def _one_by_one(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(vols, dtype=float), np.array(flags, dtype=np.int8)
 
 
-def solve(
-    vol: np.ndarray,
-    flag: np.ndarray,
-    p: np.ndarray,
-    f: np.ndarray,
-    k: np.ndarray,
-    t: np.ndarray,
-    df: np.ndarray,
-    call: np.ndarray,
-) -> Solved:
-    """Vols and flags of equally long 1-d columns, into the first two.
-
-    The caller silences numpy's warnings.
-    """
+def solve(vol: np.ndarray, flag: np.ndarray, p: np.ndarray, *columns: np.ndarray) -> Solved:
+    """Vols and flags, into the first two, of prices and their columns forward, strike, t, df and
+    is_call, all 1-d and equally long. The caller silences numpy's warnings."""
+    f, k, t, df, call = columns
     at = place(f, k, t, call)
     value, c = _ROWS.of(p.size)
     np.divide(p, df, value)
