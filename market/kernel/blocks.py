@@ -33,12 +33,14 @@ def are_scalars(a: Any, b: Any, c: Any, d: Any, e: Any, is_call: Any) -> bool:
 def broadcast(
     a: Any, b: Any, c: Any, d: Any, e: Any, *sides: Any
 ) -> tuple[tuple[int, ...], list[np.ndarray]]:
-    """The common shape, and five float columns and one of bool for each side, all 1-d and equally
-    long."""
+    """The common shape, and float columns, all 1-d and equally long; the sides are 1.0 and 0.0."""
     arrays = [np.asarray(value, dtype=float) for value in (a, b, c, d, e)]
-    arrays += [np.asarray(side, dtype=bool) for side in sides]
+    arrays += [np.asarray(side, dtype=bool).astype(float) for side in sides]
     shape = arrays[0].shape
-    if len(shape) == 1 and all(array.shape == shape for array in arrays):
+    for array in arrays:
+        if array.shape != shape or len(shape) != 1:
+            break
+    else:
         return shape, arrays
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
     return shape, [np.broadcast_to(array, shape).ravel() for array in arrays]

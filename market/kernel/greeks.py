@@ -32,7 +32,7 @@ _PLACE, _LIVING, _GREEKS = Scratch(7), Scratch(5), Scratch(5)
 
 
 class Options(NamedTuple):
-    """Columns of equal length: forward, strike, years, discount factor, vol, and whether a call."""
+    """Columns of equal length: forward, strike, years, discount factor, vol, and 1.0 for a call."""
 
     f: np.ndarray
     k: np.ndarray

@@ -68,26 +68,37 @@ def solve(vol: np.ndarray, flag: np.ndarray, p: np.ndarray, *columns: np.ndarray
     np.multiply(at.inside, at.apart, c)
     value -= c
     np.divide(value, at.low, c)
-    if _all_have_a_vol(at, c, df):
-        return Solved(value, at, _vols(vol, flag, value, c, at, df))
-    good = (value > 0) & (value < at.low) & (at.low > 0) & (at.m < np.inf)
-    good &= (t > 0) & (t < np.inf) & (df > 0) & (df < np.inf)
-    value = value.copy()  # the rows are about to be used again
+    if _may_have_vols(at, c, df) and _vols(vol, flag, value, c, at, df):
+        return Solved(value, at, all_solved=True)
+    _solve_some(vol, flag, value, c, at, (p, *columns))
+    return Solved(value, at, all_solved=False)
+
+
+def _solve_some(
+    vol: np.ndarray,
+    flag: np.ndarray,
+    value: np.ndarray,
+    c: np.ndarray,
+    at: Place,
+    given: tuple[np.ndarray, ...],
+) -> None:
+    """As `solve` where some prices have no vol: these get their reason, the others go apart."""
+    p, f, k, t, df, _ = given
     flag[:] = _refusals(p, value, at.low, np.maximum(f, k), t, df)
     vol[:] = np.where(flag == Flag.AT_INTRINSIC, 0.0, np.nan)
-    chosen = np.flatnonzero(good)
+    chosen = np.flatnonzero(flag == Flag.OK)
     if chosen.size:
         vols, flags = np.empty(chosen.size), np.empty(chosen.size, dtype=np.int8)
-        solve(vols, flags, *(column[chosen] for column in (p, f, k, t, df, call)))
+        those = Place(*(row[chosen] for row in at))
+        _vols(vols, flags, value[chosen], c[chosen], those, df[chosen])
         vol[chosen], flag[chosen] = vols, flags
-    return Solved(value, place(f, k, t, call), all_solved=False)
 
 
-def _all_have_a_vol(at: Place, c: np.ndarray, df: np.ndarray) -> bool:
-    """Whether 0 < value < low everywhere, and every input is above 0 and finite."""
-    least, most = np.minimum.reduce, np.maximum.reduce
-    above = least(c) > 0 and least(at.low) > 0 and least(at.root) > 0 and least(df) > 0
-    return bool(above and most(c) < 1 and most(at.m) < np.inf and most(at.root) < np.inf)
+def _may_have_vols(at: Place, c: np.ndarray, df: np.ndarray) -> bool:
+    """Whether everything is above 0 and no t infinite; what else is wrong ends as no number."""
+    least = np.minimum.reduce
+    above = least(c) > 0 and least(at.low) > 0 and least(df) > 0
+    return bool(above and np.maximum.reduce(at.root) < np.inf)
 
 
 def _vols(
