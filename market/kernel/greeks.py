@@ -26,9 +26,7 @@ from scipy.special import ndtr
 
 from market.kernel.flags import NAMES
 from market.kernel.normalised import FAR, ISQ2PI, NEAR_T, WIDE, mean_slope
-from market.kernel.scratch import Scratch
-
-_PLACE, _LIVING, _GREEKS = Scratch(7), Scratch(5), Scratch(5)
+from market.kernel.scratch import GREEKS, LIVING, PLACE, VALUE
 
 
 class Options(NamedTuple):
@@ -67,7 +65,7 @@ class Living(NamedTuple):
 
 
 def place(f: np.ndarray, k: np.ndarray, t: np.ndarray, call: np.ndarray) -> Place:
-    apart, side, inside, low, m, y, root = rows = _PLACE.of(f.size)
+    apart, side, inside, low, m, y, root = rows = PLACE.of(f.size)
     np.subtract(f, k, apart)
     np.copysign(1.0, apart, side)
     _stand_inside(call, side, inside)
@@ -98,7 +96,7 @@ def all_greeks(out: np.ndarray, *columns: np.ndarray) -> None:
     """NAMES for the columns of Options; those of the discounted intrinsic where nothing lives."""
     of = Options(*columns)
     at = place(of.f, of.k, of.t, of.call)
-    alive, value = _living_at(of.vol, of, at), np.empty_like(of.f)
+    alive, (value, _) = _living_at(of.vol, of, at), VALUE.of(of.f.size)
     _out_of_the_money(of, at, alive, value)
     _assemble(of, at, alive, value, out)
     _settle(of, out)
@@ -126,7 +124,7 @@ def _stand_inside(call: np.ndarray, side: np.ndarray, inside: np.ndarray) -> Non
 
 
 def _living_at(vol: np.ndarray, of: Options, at: Place) -> Living:
-    s, h, minus_half, minus_d1, density = rows = _LIVING.of(vol.size)
+    s, h, minus_half, minus_d1, density = rows = LIVING.of(vol.size)
     np.multiply(vol, at.root, s)
     np.divide(at.y, s, h)
     np.minimum(h, FAR, out=h)
@@ -179,7 +177,7 @@ def _deltas(
 def _assemble(of: Options, at: Place, alive: Living, value: np.ndarray, out: np.ndarray) -> None:
     """Into `out` NAMES, from the discounted value of the out-of-the-money option of each strike."""
     price, delta, gamma, vega, theta, *_, dual_delta = out
-    base, fs, *_ = _GREEKS.of(value.size)
+    base, fs, *_ = GREEKS.of(value.size)
     np.multiply(at.inside, of.df, base)
     np.multiply(base, at.apart, price)
     price += value
@@ -198,7 +196,7 @@ def _assemble(of: Options, at: Place, alive: Living, value: np.ndarray, out: np.
 def _in_price_and_vol(of: Options, alive: Living, out: np.ndarray) -> None:
     """vanna, volga, speed and zomma."""
     _, _, gamma, vega, _, _, vanna, volga, _, speed, zomma, *_ = out
-    _, fs, slide, d12, per_vol = _GREEKS.rows
+    _, fs, slide, d12, per_vol = GREEKS.rows
     minus_d1 = alive.minus_d1
     np.add(minus_d1, alive.s, slide)
     np.multiply(minus_d1, slide, d12)
@@ -218,7 +216,7 @@ def _in_price_and_vol(of: Options, alive: Living, out: np.ndarray) -> None:
 def _in_time(of: Options, out: np.ndarray) -> None:
     """theta, rho, charm, color and veta; theta is still vega vol, `slide` -df n(d1) d2."""
     price, delta, gamma, vega, theta, rho, _, _, charm, _, _, color, veta, _ = out
-    r, decay, slide, d12, work = _GREEKS.rows
+    r, decay, slide, d12, work = GREEKS.rows
     np.divide(-1.0, of.t, work)
     np.multiply(work, -0.5, decay)
     np.log(of.df, r)

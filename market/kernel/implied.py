@@ -11,12 +11,10 @@ from market.kernel.blocks import are_scalars, broadcast, in_blocks
 from market.kernel.flags import WEAKEST, Flag
 from market.kernel.greeks import Place, place
 from market.kernel.inverse import implied_s
-from market.kernel.scratch import Scratch
+from market.kernel.scratch import VALUE
 
 FEW = 40
 """Up to here a loop over the scalar path is quicker than arrays."""
-
-_ROWS = Scratch(2)
 
 
 class Solved(NamedTuple):
@@ -63,7 +61,7 @@ def solve(vol: np.ndarray, flag: np.ndarray, p: np.ndarray, *columns: np.ndarray
     is_call, all 1-d and equally long. The caller silences numpy's warnings."""
     f, k, t, df, call = columns
     at = place(f, k, t, call)
-    value, c = _ROWS.of(p.size)
+    value, c = VALUE.of(p.size)
     np.divide(p, df, value)
     np.multiply(at.inside, at.apart, c)
     value -= c

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from market.kernel.normalised import ISQ2PI, LOG_SQ2PI, mean_slope
-from market.kernel.scratch import Scratch
+from market.kernel.scratch import GUESS, STEP
 
 UPPER_FROM = 0.35  # of the largest price
 UPPER_STEPS = 3
@@ -37,7 +37,6 @@ fit, made near the money, would start too far up."""
 TINY = 1e-150  # stands for a distance of 0: the limit at the money comes out exactly
 
 Pair = tuple[np.ndarray, np.ndarray]
-_GUESS, _STEP = Scratch(7), Scratch(5)
 
 
 def implied_s(c: np.ndarray, m: np.ndarray, y: np.ndarray) -> Pair:
@@ -82,7 +81,7 @@ def _lower(c: np.ndarray, m: np.ndarray, y: np.ndarray) -> Pair:
 def _step_down(log_c: np.ndarray, y: np.ndarray, s: np.ndarray, inverse: np.ndarray) -> np.ndarray:
     """Halley's step of ln c for every s, in place; the steps as a part of s (in a row of our own).
     Into `inverse` 1 / elasticity where the step began."""
-    h, t, off, newton, halley = _STEP.of(s.size)
+    h, t, off, newton, halley = STEP.of(s.size)
     np.divide(y, s, h)
     np.multiply(s, 0.5, t)
     mean_slope(h, t, inverse)
@@ -137,8 +136,8 @@ def _householder(
 
 
 def _bachelier_guess(c: np.ndarray, m: np.ndarray, y: np.ndarray) -> np.ndarray:
-    _GUESS.of(c.size)
-    work, z = _GUESS.block[0], _GUESS.block[1:]
+    GUESS.of(c.size)
+    work, z = GUESS.block[0], GUESS.block[1:]
     s = np.empty_like(c)
     np.divide(m, c, work)
     np.log1p(work, s)

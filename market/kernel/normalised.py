@@ -15,7 +15,7 @@ from bisect import bisect_left
 import numpy as np
 from scipy.special import erfcx
 
-from market.kernel.scratch import Scratch
+from market.kernel.scratch import SERIES
 
 SQ2PI = math.sqrt(2 * math.pi)
 ISQ2PI = 1 / SQ2PI
@@ -34,8 +34,6 @@ NEAR_X = 0.9
 
 SERIES_T = (1.3e-4, 0.0036, 0.0192, 0.054)
 """Largest t for which 2, 3, ... terms leave less than 2e-17: the next is t^2n / (2n+1)!! at h = 0."""
-
-_ROWS = Scratch(6)
 
 
 def mean_slope(h: np.ndarray, t: np.ndarray, out: np.ndarray) -> None:
@@ -59,7 +57,7 @@ def _difference(h: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 def _series(h: np.ndarray, t: np.ndarray, widest: float, out: np.ndarray) -> None:
     """The sum over odd n of Y^(n)(-h) t^(n-1) / n!; as many terms as the widest t needs."""
-    w, square, sum_of, before, term, after = _ROWS.of(h.size)
+    w, square, sum_of, before, term, after = SERIES.of(h.size)
     np.multiply(t, t, w)
     np.multiply(h, t, sum_of)
     sum_of *= sum_of

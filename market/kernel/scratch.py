@@ -15,13 +15,22 @@ BLOCK = 2048
 """Options that are worked at once: their rows stay in the processor's second cache."""
 APART = 40
 """Numbers between rows, or rows a power of two apart would wait for one another in the cache."""
+ROWS = 20
+
+
+class _Memory(threading.local):
+    def __init__(self) -> None:
+        self.rows = np.empty((ROWS, BLOCK + APART))
 
 
 class Scratch(threading.local):
-    """So many rows of one function, each of BLOCK numbers at most."""
+    """The rows from `first` on, `count` of them, each of BLOCK numbers at most.
 
-    def __init__(self, count: int) -> None:
-        self.memory = np.empty((count, BLOCK + APART))
+    Two that overlap must not be in use at once; below is who has which.
+    """
+
+    def __init__(self, first: int, count: int) -> None:
+        self.memory = _MEMORY.rows[first : first + count]
         self.size = -1
         self.block = self.memory
         self.rows = tuple(self.memory)
@@ -33,3 +42,13 @@ class Scratch(threading.local):
             self.block = self.memory[:, :size]
             self.rows = tuple(self.block)
         return self.rows
+
+
+_MEMORY = _Memory()
+PLACE, VALUE = (
+    Scratch(0, 7),
+    Scratch(7, 2),
+)  # where the options stand, what they are worth: throughout
+GUESS = Scratch(9, 7)  # the search for a vol: first the guess,
+STEP, SERIES = Scratch(9, 5), Scratch(14, 6)  # then its steps
+LIVING, GREEKS = Scratch(9, 5), Scratch(14, 5)  # at a vol: the value by SERIES, then the Greeks
