@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from execution.api import plans, risk, runs
+from execution.api import lanes, plans, risk, runs
 from execution.api.limits import Limits
 from execution.api.performance import Performance
 from execution.api.positions import Positions
@@ -11,6 +11,12 @@ from execution.live.api import LiveTicket
 urlpatterns = [
     path("executions", runs.Executions.as_view(), name="executions"),
     path("executions/<int:execution_id>", runs.Execution.as_view(), name="execution"),
+    path(
+        "executions/<int:execution_id>/timeline",
+        lanes.RunTimeline.as_view(),
+        name="execution-timeline",
+    ),
+    path("executions/codes", lanes.Codes.as_view(), name="executions-codes"),
     path("orders", runs.Orders.as_view(), name="orders"),
     path("orders/<int:order_id>", runs.OneOrder.as_view(), name="order"),
     path("positions", Positions.as_view(), name="positions"),

@@ -13,7 +13,7 @@ PAIR = {
 }  # fmt: skip
 RUN = {
     "id": 41, **PAIR, "timeline": "demo", "trading_day": "2026-08-04", "phase": "entry", "cycle": 1,
-    "strategy_version": 2, "lots": 2, "status": "done", "cause": "schedule", "code": "", "why": "",
+    "strategy_version": 2, "lots": 2, "status": "done", "cause": "schedule", "code": "", "why": "", "fix": "",
     "detail": "", "due_at": "2026-08-04T09:20:00+05:30", "started_at": "2026-08-04T09:20:01+05:30",
     "finished_at": "2026-08-04T09:20:04+05:30", "margin": "154210.00",
 }  # fmt: skip
@@ -31,8 +31,25 @@ ORDER = {
     "product": "NRML", "quantity": 130, "order_type": "LIMIT", "price": "21.80", "status": "FILLED",
     "state": "Filled", "pending_op": "", "client_ref": "4J0Z8Q2M6T1XK7VB3N9C",
     "broker_order_id": "260804000017", "filled_quantity": 130, "average_price": "21.4000",
-    "arrival_mid": "21.3500", "slippage": "-6.50", "charges": "27.11", "code": "", "why": "",
+    "arrival_mid": "21.3500", "slippage": "-6.50", "charges": "27.11", "code": "", "why": "", "fix": "",
     "upstream": "", "created_at": "2026-08-04T09:20:01+05:30", "finished_at": "2026-08-04T09:20:01+05:30",
+}  # fmt: skip
+PAIR_LANES = {
+    "execution_id": 41, "allocation_id": 3, "broker": "zerodha", "label": "Zerodha paper", "lots": 2,
+    "status": "done", "orders_sent": 4, "orders_filled": 4, "slippage": "-31.20",
+    "legs": [{
+        "leg_number": 3, "action": "open", "side": "BUY", "contract": "NIFTY-20260804-24800-CE",
+        "slices": [{
+            "order_id": 90, "slice": 1, "attempt": 1, "quantity": 130, "filled_quantity": 130,
+            "sent": True, "status": "FILLED", "state": "Filled", "code": "", "why": "", "fix": "",
+            "ready_at": "2026-08-04T09:20:01+05:30", "answered_at": "2026-08-04T09:20:01+05:30",
+            "finished_at": "2026-08-04T09:20:02+05:30", "slippage": "-6.50", "fills": [FILL],
+        }],
+    }],
+}  # fmt: skip
+CODE = {
+    "code": "INSUFFICIENT_FUNDS", "group": "Denied by us",
+    "why": "The account does not have enough free money.", "fix": "Add funds, or enter fewer lots.",
 }  # fmt: skip
 POSITION = {
     "id": 12, **PAIR, "timeline": "demo", "contract": "NIFTY-20260804-24600-CE", "leg_number": 4,

@@ -16,6 +16,7 @@ from execution.engine.judging import Plan, Stop, held_by, judge, shut, stopped
 from execution.models import Order, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
 from market.kernel.calendar import OutsideCoverage
+from market.kernel.clock import IST
 from market.kernel.money import ZERO
 
 Status = StrategyExecution.Status
@@ -95,7 +96,7 @@ def _begin(execution_id: int, plan: Plan, desk: Desk) -> list[Work]:
     execution.margin = plan.margin
     execution.realised_before = sum((p.realised for p in held_by(pair, desk)), ZERO)
     late = int((desk.now - execution.due_at).total_seconds())
-    execution.detail = f"{late} s after {execution.due_at:%H:%M:%S} UTC" if late > 1 else ""
+    execution.detail = f"{late} s after {execution.due_at.astimezone(IST):%H:%M:%S}." if late > 1 else ""
     execution.save()
     if pair.strategy_version_id != execution.strategy_version_id:
         pair.strategy_version_id = execution.strategy_version_id
