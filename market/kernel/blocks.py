@@ -16,8 +16,12 @@ BOOLS = frozenset({bool, np.bool_})
 def in_blocks(function: Callable[..., object], columns: Sequence[np.ndarray]) -> None:
     """The function of columns equally long in their last dimension, block by block. It writes its
     results into the first of them; numpy's warnings are silenced."""
+    size = columns[-1].size
     with np.errstate(all="ignore"):
-        for start in range(0, columns[-1].size, BLOCK):
+        if 0 < size <= BLOCK:
+            function(*columns)
+            return
+        for start in range(0, size, BLOCK):
             function(*(column[..., start : start + BLOCK] for column in columns))
 
 

@@ -68,7 +68,7 @@ def place(f: np.ndarray, k: np.ndarray, t: np.ndarray, call: np.ndarray) -> Plac
     apart, side, inside, low, m, y, root = rows = PLACE.of(f.size)
     np.subtract(f, k, apart)
     np.copysign(1.0, apart, side)
-    _stand_inside(call, side, inside)
+    stand_inside(call, side, inside)
     np.minimum(f, k, out=low)
     np.abs(apart, m)
     m /= low
@@ -107,9 +107,8 @@ def greeks_at(
 ) -> None:
     """As `all_greeks` where `value` is that of the out-of-the-money option of each strike, not
     discounted, and the vol is the one that it implies: NaN where there is none. `sure` says that
-    every option lives and has a vol. The place may have been made for the twins of the options."""
+    every option lives and has a vol."""
     of = Options(*columns)
-    _stand_inside(of.call, at.side, at.inside)
     value *= of.df
     _assemble(of, at, _living_at(of.vol, of, at), value, out)
     if not sure:
@@ -117,7 +116,8 @@ def greeks_at(
         out[:, np.isnan(of.vol) & ~(of.t <= 0)] = np.nan
 
 
-def _stand_inside(call: np.ndarray, side: np.ndarray, inside: np.ndarray) -> None:
+def stand_inside(call: np.ndarray, side: np.ndarray, inside: np.ndarray) -> None:
+    """Into `inside` what Place says, for these sides: 1.0 a call, 0.0 a put."""
     np.multiply(side, 0.5, inside)
     inside += call
     inside -= 0.5

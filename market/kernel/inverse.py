@@ -63,24 +63,26 @@ def _lower(c: np.ndarray, m: np.ndarray, y: np.ndarray) -> Pair:
     if np.maximum.reduce(y) > INFLECTION_Y:
         np.minimum(s, np.sqrt(2 * y), out=s, where=y > INFLECTION_Y)
     log_c = np.log(c)
-    step = _step_down(log_c, y, s, inverse)
-    if np.maximum.reduce(step) < LONG_STEP and np.minimum.reduce(step) > -LONG_STEP:
+    step, least = _step_down(log_c, y, s, inverse)
+    if least > -LONG_STEP and np.maximum.reduce(step) < LONG_STEP:
         return s, inverse
     long = np.flatnonzero(~(np.abs(step) < LONG_STEP))
     for _ in range(MORE_STEPS):
         if not long.size:
             return s, inverse
         part, worth = s[long], np.empty(long.size)
-        step = _step_down(log_c[long], y[long], part, worth)
+        step, _ = _step_down(log_c[long], y[long], part, worth)
         s[long], inverse[long] = part, worth
         long = long[~(np.abs(step) < LONG_STEP)]
     s[long] = np.nan  # did not settle: no answer rather than a wrong one
     return s, inverse
 
 
-def _step_down(log_c: np.ndarray, y: np.ndarray, s: np.ndarray, inverse: np.ndarray) -> np.ndarray:
-    """Halley's step of ln c for every s, in place; the steps as a part of s (in a row of our own).
-    Into `inverse` 1 / elasticity where the step began."""
+def _step_down(
+    log_c: np.ndarray, y: np.ndarray, s: np.ndarray, inverse: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Halley's step of ln c for every s, in place; the steps as a part of s (in a row of our own),
+    and the least of them. Into `inverse` 1 / elasticity where the step began."""
     h, t, off, newton, halley = STEP.of(s.size)
     np.divide(y, s, h)
     np.multiply(s, 0.5, t)
@@ -101,11 +103,12 @@ def _step_down(log_c: np.ndarray, y: np.ndarray, s: np.ndarray, inverse: np.ndar
     halley *= -0.5
     halley += 1.0
     newton /= halley
-    if np.minimum.reduce(newton) < -0.5:
+    least = np.minimum.reduce(newton)
+    if least < -0.5:
         np.maximum(newton, -0.5, out=newton)
     np.multiply(newton, s, off)
     s += off
-    return newton
+    return newton, least
 
 
 def _upper(c: np.ndarray, y: np.ndarray) -> Pair:

@@ -15,7 +15,7 @@ from market.kernel.blocks import are_scalars, broadcast, in_blocks
 from market.kernel.daycount import CONVENTIONS, DAY_COUNT, year_fraction
 from market.kernel.flags import NAMES, Flag
 from market.kernel.forwards import parity_forward
-from market.kernel.greeks import all_greeks, greeks_at, values
+from market.kernel.greeks import all_greeks, greeks_at, stand_inside, values
 from market.kernel.implied import implied_vol, solve
 
 __all__ = [
@@ -69,10 +69,10 @@ def implied_greeks(  # noqa: PLR0913 the columns of a market price, as everywher
     twin of the same strike. Shapes broadcast; scalars give floats. An expired option has the Greeks
     of its intrinsic value; all Greeks are NaN where the price implies no vol.
     """
-    wanted = is_call if wanted is None else wanted
+    sides = (is_call,) if wanted is None else (is_call, wanted)
     if are_scalars(price, forward, strike, t, df, is_call):
-        return _solved_one(price, forward, strike, t, df, is_call, wanted)
-    shape, columns = broadcast(price, forward, strike, t, df, is_call, wanted)
+        return _solved_one(price, forward, strike, t, df, *sides)
+    shape, columns = broadcast(price, forward, strike, t, df, *sides)
     size = columns[0].size
     vol, flag = np.empty(size), np.empty(size, dtype=np.int8)
     found = np.empty((len(NAMES), size))
@@ -87,9 +87,12 @@ def implied_greeks(  # noqa: PLR0913 the columns of a market price, as everywher
 def _solve(
     found: np.ndarray, vol: np.ndarray, flag: np.ndarray, price: np.ndarray, *columns: np.ndarray
 ) -> None:
-    f, k, t, df, call, wanted = columns
+    f, k, t, df, call, *wanted = columns
     value, at, all_solved = solve(vol, flag, price, f, k, t, df, call)
-    greeks_at(found, value, at, f, k, t, df, vol, wanted, sure=all_solved)
+    if wanted:
+        (call,) = wanted
+        stand_inside(call, at.side, at.inside)
+    greeks_at(found, value, at, f, k, t, df, vol, call, sure=all_solved)
 
 
 def _solve_few(
@@ -103,9 +106,9 @@ def _solve_few(
 def _solved_one(
     price: float, forward: float, strike: float, t: float, df: float, *sides: Any
 ) -> tuple[float, Flag, dict[str, float]]:
-    is_call, wanted = sides
-    vol, flag = scalar.implied_vol(price, forward, strike, t, df, is_call)
-    return vol, flag, scalar.greeks(forward, strike, t, df, vol, wanted)
+    """`sides`: of the option whose price it is, and of the wanted one where that is its twin."""
+    vol, flag = scalar.implied_vol(price, forward, strike, t, df, sides[0])
+    return vol, flag, scalar.greeks(forward, strike, t, df, vol, sides[-1])
 
 
 def _as_given(value: np.ndarray, shape: tuple[int, ...]) -> Any:
