@@ -22,6 +22,7 @@ STEP_SECONDS = 1.0
 
 class Command(BaseCommand):
     help = "Listens to the brokers' order updates and hands them to the engine."
+    requires_system_checks = ()  # bin/check makes them; no start waits for them
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
