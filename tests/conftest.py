@@ -32,6 +32,7 @@ def pytest_collection_finish():
     """What is loaded now stays: the garbage collector need not look through it after every test."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,9 @@ def standing(make: Callable[[], Any] = build) -> Iterator[Any]:
     frame = transaction.atomic()
     frame._from_testcase = True
     with frame:
-        yield make()
+        world = make()
+        valkey().persist("frame:demo")  # on a slow machine a file takes longer than quotes are kept
+        yield world
         transaction.set_rollback(True)
     tables.install(None)  # the world's tables of facts are gone with it
     valkey().delete("frame:demo", "heartbeat:market")
