@@ -24,6 +24,7 @@ TICK_EXPIRES = 5
 
 class Command(BaseCommand):
     help = "Listens to the brokers' order updates and hands them to the engine."
+    requires_system_checks = ()  # bin/check makes them; no start waits for them
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
