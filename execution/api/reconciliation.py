@@ -76,7 +76,7 @@ class AccountBody(serializers.Serializer):
     """An account's book beside its broker's."""
 
     broker_account_id = serializers.IntegerField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a declared field
     broker = serializers.CharField()
     mode = serializers.CharField()
     agrees = serializers.BooleanField(help_text="read whole, and nothing is open")

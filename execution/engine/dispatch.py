@@ -210,7 +210,7 @@ def waits() -> Q:
         broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
         failing_since__isnull=False,
     )  # fmt: skip
-    return Q(action=Order.Action.OPEN) & (Exists(unknown) | Exists(meets) | Exists(unread))
+    return Q(action=Order.Action.OPEN) & (Q(Exists(unknown)) | Q(Exists(meets)) | Q(Exists(unread)))
 
 
 def _within_rate(order: Order, wall: datetime) -> bool:
