@@ -43,6 +43,9 @@ _DENIED_BY_US = {
     "MISMATCH": Reason(
         "The broker's book and ours do not agree.", "Settle it on the Reconciliation page."
     ),
+    "NOT_HELD": Reason(
+        "The pair does not hold that contract any more.", "Look at what it holds, then preview again."
+    ),
     "NO_DELTA": Reason(
         "No volatility could be read from the prices, so no delta strike was found.",
         "Choose another strike rule, or an expiry that is quoted.",
@@ -82,6 +85,52 @@ _DENIED_BY_US = {
     "UNDECLARED_NAKED": Reason(
         "More short options would have been uncovered than the strategy declares.",
         "Buy a hedge, or declare the naked units in the strategy.",
+    ),
+}
+
+_CONDITIONS = {
+    "CREDIT_TOO_SMALL": Reason(
+        "It would take in less than the least credit that the strategy asks.",
+        "Wait for another day, or lower the least credit.",
+    ),
+    "DEBIT_TOO_LARGE": Reason(
+        "It would cost more than the most debit that the strategy allows.",
+        "Wait for another day, or raise the most debit.",
+    ),
+    "EVENT_DAY": Reason(
+        "The strategy skips this day.", "Remove the day from those to skip if you want to enter."
+    ),
+    "GAP_OUT_OF_BOUNDS": Reason(
+        "The market opened further from its last close than the strategy allows.",
+        "Wait for the next day, or widen the bounds of the gap.",
+    ),
+    "GAP_UNKNOWN": Reason(
+        "The strategy asks for the opening gap, and this market does not know it.",
+        "Remove the bounds of the gap, or trade a market that knows its last close.",
+    ),
+    "ONE_SIDED_QUOTE": Reason(
+        "A contract has no bid or no ask now.", "Choose a strike that trades."
+    ),
+    "SLIPPAGE_TOO_HIGH": Reason(
+        "The touch is further from the mid than the slippage that the strategy allows.",
+        "Choose a strike that trades more, or allow more slippage.",
+    ),
+    "SPREAD_TOO_WIDE": Reason(
+        "Bid and ask of a leg are further apart than the strategy allows.",
+        "Choose a strike that trades more, or allow a wider quote.",
+    ),
+    "VIX_OUT_OF_BOUNDS": Reason(
+        "The volatility index is outside the bounds of the strategy.",
+        "Wait for another day, or widen the bounds.",
+    ),
+    "VIX_UNKNOWN": Reason(
+        "The strategy asks for the volatility index, and this market does not have it.",
+        "Remove the bounds of the index, or trade a market that has it.",
+    ),
+    "WAITING": Reason("It waits for its price.", "Nothing: it goes when the price is there."),
+    "WAIT_OVER": Reason(
+        "The price that it waited for did not come before the cut-off.",
+        "Nothing: the schedule goes on.",
     ),
 }
 
@@ -154,6 +203,7 @@ _REJECTED_BY_BROKER = {
 GROUPS: dict[str, dict[str, Reason]] = {
     "Denied by us: a limit or a trading state": _DENIED_BY_LIMIT_OR_STATE,
     "Denied by us": _DENIED_BY_US,
+    "Conditions of the strategy": _CONDITIONS,
     "Ended": _ENDED,
     "Rejected by the broker": _REJECTED_BY_BROKER,
 }

@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from execution.api import lanes, plans, reconciliation, risk, runs
+from execution.api import adjust, lanes, plans, reconciliation, risk, runs
 from execution.api.limits import Limits
 from execution.api.performance import Performance
 from execution.api.positions import Positions
+from execution.api.receipts import OneReceipt, Receipts
+from execution.api.scope_limits import ScopeLimits
 from execution.live.api import LiveTicket
 
 urlpatterns = [
@@ -23,6 +25,9 @@ urlpatterns = [
     path("performance", Performance.as_view(), name="performance"),
     path("risk", risk.Risk.as_view(), name="risk"),
     path("risk/limits", Limits.as_view(), name="risk-limits"),
+    path("risk/scope-limits", ScopeLimits.as_view(), name="risk-scope-limits"),
+    path("risk/receipts", Receipts.as_view(), name="risk-receipts"),
+    path("risk/receipts/<int:receipt_id>", OneReceipt.as_view(), name="risk-receipt"),
     path("risk/pause", risk.Pause.as_view(), name="risk-pause"),
     path("risk/resume", risk.Resume.as_view(), name="risk-resume"),
     path("risk/exit", risk.Exit.as_view(), name="risk-exit"),
@@ -53,6 +58,14 @@ urlpatterns = [
         "baskets/<int:basket_id>/allocations/propose",
         plans.Propose.as_view(),
         name="allocations-propose",
+    ),
+    path(
+        "allocations/<int:allocation_id>/adjust/preview",
+        adjust.Preview.as_view(),
+        name="allocation-adjust-preview",
+    ),
+    path(
+        "allocations/<int:allocation_id>/adjust", adjust.Adjust.as_view(), name="allocation-adjust"
     ),
     path("live/ticket", LiveTicket.as_view(), name="live-ticket"),
 ]

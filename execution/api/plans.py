@@ -112,7 +112,7 @@ class Execute(APIView):
         kept = _kept(user, basket, checked(Chosen, request)["preview_id"])
         desk = running_desk(self.desk)
         pairs = [pair for pair in _pairs(user, basket) if pair.pk in kept["pairs"]]
-        _require_paper(request, pairs)
+        require_paper(request, pairs)
         plans = planning.plan(pairs, desk)
         mark = planning.fingerprint(plans)
         if mark != kept["hash"]:
@@ -215,7 +215,7 @@ def _moved(before: str, after: str) -> Problem:
                    fix="Preview again, look at the new plan, and execute that one.")  # fmt: skip
 
 
-def _require_paper(request: Request, pairs: Sequence[StrategyBrokerAllocation]) -> None:
+def require_paper(request: Request, pairs: Sequence[StrategyBrokerAllocation]) -> None:
     live = any(pair.broker_account.mode == BrokerAccount.Mode.LIVE for pair in pairs)
     if live and paper_only(request):
         raise Forbidden("paper_key", "A paper key cannot enter on a live account.", fix="Use a trade key.")

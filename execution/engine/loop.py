@@ -9,7 +9,20 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from execution.engine import day, dispatch, entry, leave, missed_close, roll, schedule, settle, wire
+from allocations.services import put_in_force
+from execution.engine import (
+    adjust,
+    day,
+    dispatch,
+    entry,
+    leave,
+    missed_close,
+    roll,
+    schedule,
+    settle,
+    verify,
+    wire,
+)
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
@@ -20,8 +33,9 @@ from market.models import Timeline
 Status = StrategyExecution.Status
 Step = Callable[[int, Desk], list[Work]]
 
-STARTS: dict[str, Step] = {"entry": entry.start, "exit": leave.start, "roll": roll.start}
-ADVANCES: dict[str, Step] = {"entry": entry.advance, "exit": leave.advance, "roll": roll.advance}
+PHASES = {"entry": entry, "exit": leave, "roll": roll, "adjust": adjust}
+STARTS: dict[str, Step] = {name: phase.start for name, phase in PHASES.items()}
+ADVANCES: dict[str, Step] = {name: phase.advance for name, phase in PHASES.items()}
 ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.DISPATCH: dispatch.dispatch,
     WorkKind.CANCEL: wire.cancel,
@@ -29,6 +43,7 @@ ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.LOOKUP: wire.lookup,
     WorkKind.SYNC: wire.sync,
     WorkKind.RECONCILE: look.reconcile,
+    WorkKind.VERIFY: verify.verify,
 }
 
 TURN = {WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3}
@@ -41,11 +56,15 @@ def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
     """
     seen = seen or Snapshot(desk.timeline, desk.day, desk.wall)
     missed_close.close_missed(desk, seen)
+    if seen.has_waiting_limits:
+        put_in_force(day=desk.day, now=desk.wall)
+        seen.forget()
     schedule.open_due(desk, seen)
     settle.settle_expired(desk, seen)
     if day.is_over(desk) and not day.is_closed(desk):
         day.close(desk)
-    return [*_books(desk, seen), *_runs(desk, seen), *_orders(desk, seen)]
+    unverified = [Work(WorkKind.VERIFY, pk) for pk, due in seen.unverified if due is None or due <= desk.wall]
+    return [*_books(desk, seen), *_runs(desk, seen), *_orders(desk, seen), *unverified]
 
 
 def perform(work: Work, desk: Desk) -> list[Work]:

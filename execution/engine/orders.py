@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from typing import Any
 
 from execution.engine import holds
 from execution.engine.desk import Desk
@@ -15,7 +14,9 @@ from execution.models import Order, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
 from market.kernel import contracts
 from market.kernel.frame import Quote
+from market.kernel.money import to_tick
 from market.models import Contract
+from strategies.rules import worst_price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,28 +58,32 @@ def _slices(
     first = max(taken, default=0) + 1
     quantities = contracts.slices(ticket.contract.spec, ticket.lots, desk.day)
     closing = ticket.action == Order.Action.CLOSE
+    most = None if closing else execution.strategy_version.max_slippage_percent
+    worst = None if most is None else to_tick(
+        worst_price(quote.mid, ticket.side, most), ticket.contract.tick_size, ticket.side
+    )  # fmt: skip
     price = limit_price(
         quote,
         side=ticket.side,
         tick=ticket.contract.tick_size,
         cross=EXIT_CROSS if closing else ENTRY_CROSS,
         is_option=ticket.contract.strike is not None,
+        worst=worst,
     )
     expires_at = None if closing else execution.deadline
+    prices = {"price": price, "worst_price": worst, "arrival_mid": quote.mid, "expires_at": expires_at}
     return [
-        _order(execution, ticket, first + n, quantity, price, quote.mid, expires_at, desk)
+        _order(execution, ticket, first + n, quantity, prices, desk)
         for n, quantity in enumerate(quantities)
     ]
 
 
-def _order(  # noqa: PLR0913 - the columns of one row
+def _order(
     execution: StrategyExecution,
     ticket: Ticket,
     number: int,
     quantity: int,
-    price: Decimal,
-    mid: Decimal,
-    expires_at: datetime | None,
+    prices: dict[str, Any],
     desk: Desk,
 ) -> Order:
     allocation = execution.allocation
@@ -96,11 +101,9 @@ def _order(  # noqa: PLR0913 - the columns of one row
         product=allocation.product,
         quantity=quantity,
         order_type="LIMIT",
-        price=price,
         status=OrderState.READY,
-        arrival_mid=mid,
         created_at=desk.now,
-        expires_at=expires_at,
+        **prices,
     )
     order.client_ref = ref_of(order, desk, attempt=1)
     return order
