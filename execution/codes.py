@@ -23,6 +23,10 @@ _DENIED_BY_LIMIT_OR_STATE = {str(each): Reason(each.text, each.fix) for each in 
 _DENIED_BY_US = {
     "ALREADY_IN": Reason("The pair is in a trade.", "Exit it first, or wait for its exit."),
     "BASKET_NOT_ACTIVE": Reason("The basket is not active.", "Activate the basket."),
+    "BOOKS_UNREAD": Reason(
+        "The broker's books could not be read, so nothing new was opened.",
+        "Renew the account's login if it has ended; entries go on when the books are read again.",
+    ),
     "FUNDS_UNREAD": Reason(
         "The broker did not say how much money is free, so nothing was sent.",
         "Check the broker's status and the account's login; the entry tries again within its tolerance.",
@@ -35,6 +39,9 @@ _DENIED_BY_US = {
     ),
     "LIVE_ACCOUNT_IN_REPLAY": Reason(
         "A live account does not trade a replay.", "Use a paper account, or the live market."
+    ),
+    "MISMATCH": Reason(
+        "The broker's book and ours do not agree.", "Settle it on the Reconciliation page."
     ),
     "NOT_HELD": Reason(
         "The pair does not hold that contract any more.", "Look at what it holds, then preview again."

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from execution.views import adjust, baskets, desk, performance, risk, runs
+from execution.views import adjust, baskets, desk, limits, performance, reconciliation, risk, runs
 
 urlpatterns = [
     path("", desk.desk, name="page-desk"),
@@ -11,7 +11,17 @@ urlpatterns = [
     path("executions/<int:execution_id>", runs.execution, name="page-execution"),
     path("orders", runs.orders, name="page-orders"),
     path("performance", performance.performance, name="page-performance"),
+    path("reconciliation", reconciliation.reconciliation, name="page-reconciliation"),
+    path("reconciliation/look", reconciliation.look, name="page-reconciliation-look"),
+    path(
+        "reconciliation/mismatches/<int:mismatch_id>",
+        reconciliation.settle,
+        name="page-reconciliation-settle",
+    ),
+    path("reconciliation/<int:account_id>/adopt", reconciliation.adopt, name="page-reconciliation-adopt"),
     path("risk", risk.risk, name="page-risk"),
+    path("risk/limits", limits.limits, name="page-risk-limits"),
+    path("risk/limits/edit", limits.edit, name="page-risk-limit"),
     path("risk/<slug:verb>", risk.act, name="page-risk-verb"),
     path("risk/<slug:verb>/done", risk.receipt, name="page-risk-done"),
 ]

@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from execution.api import adjust, lanes, plans, risk, runs
+from execution.api import adjust, lanes, plans, reconciliation, risk, runs
 from execution.api.limits import Limits
 from execution.api.performance import Performance
 from execution.api.positions import Positions
+from execution.api.receipts import OneReceipt, Receipts
+from execution.api.scope_limits import ScopeLimits
 from execution.live.api import LiveTicket
 
 urlpatterns = [
@@ -23,11 +25,25 @@ urlpatterns = [
     path("performance", Performance.as_view(), name="performance"),
     path("risk", risk.Risk.as_view(), name="risk"),
     path("risk/limits", Limits.as_view(), name="risk-limits"),
+    path("risk/scope-limits", ScopeLimits.as_view(), name="risk-scope-limits"),
+    path("risk/receipts", Receipts.as_view(), name="risk-receipts"),
+    path("risk/receipts/<int:receipt_id>", OneReceipt.as_view(), name="risk-receipt"),
     path("risk/pause", risk.Pause.as_view(), name="risk-pause"),
     path("risk/resume", risk.Resume.as_view(), name="risk-resume"),
     path("risk/exit", risk.Exit.as_view(), name="risk-exit"),
     path("risk/square-off", risk.SquareOff.as_view(), name="risk-square-off"),
     path("risk/kill", risk.Kill.as_view(), name="risk-kill"),
+    path("reconciliation", reconciliation.Reconciliation.as_view(), name="reconciliation"),
+    path(
+        "reconciliation/<int:account_id>/adopt",
+        reconciliation.Adopt.as_view(),
+        name="reconciliation-adopt",
+    ),
+    path(
+        "reconciliation/mismatches/<int:mismatch_id>",
+        reconciliation.Settle.as_view(),
+        name="reconciliation-settle",
+    ),
     path(
         "baskets/<int:basket_id>/allocations/preview",
         plans.Preview.as_view(),

@@ -18,7 +18,7 @@ from execution import services
 from execution.api import examples
 from execution.api.bodies import PairShape, RunBody
 from execution.api.plan_bodies import DenialBody, PlannedOrderBody
-from execution.api.plans import checked, market_desk, require_paper
+from execution.api.plans import checked, require_paper, running_desk
 from execution.engine import adjust, adjust_preview, adjusting
 from execution.engine.adjust_preview import AdjustPlan
 from execution.engine.adjusting import Asked, Change
@@ -90,7 +90,7 @@ class Preview(APIView):
         responses=AdjustBody, examples=[*ASKED, examples.answer("A shift", examples.ADJUSTMENT)],
     )  # fmt: skip
     def post(self, request: Request, allocation_id: int) -> Response:
-        pair, desk = _pair(request, allocation_id), market_desk(self.desk)
+        pair, desk = _pair(request, allocation_id), running_desk(self.desk)
         change = _change(pair, request, desk)
         found = adjust_preview.preview(pair, change, desk, funds=True)
         return Response(AdjustBody(_row(found)).data)
@@ -109,7 +109,7 @@ class Adjust(APIView):
     )  # fmt: skip
     @idempotent()
     def post(self, request: Request, allocation_id: int) -> Response:
-        pair, desk, user = _pair(request, allocation_id), market_desk(self.desk), caller(request)
+        pair, desk, user = _pair(request, allocation_id), running_desk(self.desk), caller(request)
         require_paper(request, [pair])
         change = _change(pair, request, desk)
         stop = adjusting.why_not(pair, change, desk, funds=False)

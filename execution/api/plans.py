@@ -73,7 +73,7 @@ class Preview(APIView):
     def post(self, request: Request, basket_id: int) -> Response:
         basket, user = _basket(request, basket_id), caller(request)
         checked(Nothing, request)
-        desk = market_desk(self.desk)
+        desk = running_desk(self.desk)
         pairs = _pairs(user, basket)
         funds = FundsOnce(desk)
         plans = planning.preview(pairs, desk, funds)
@@ -110,7 +110,7 @@ class Execute(APIView):
     def post(self, request: Request, basket_id: int) -> Response:
         basket, user = _basket(request, basket_id), caller(request)
         kept = _kept(user, basket, checked(Chosen, request)["preview_id"])
-        desk = market_desk(self.desk)
+        desk = running_desk(self.desk)
         pairs = [pair for pair in _pairs(user, basket) if pair.pk in kept["pairs"]]
         require_paper(request, pairs)
         plans = planning.plan(pairs, desk)
@@ -174,7 +174,7 @@ def _pairs(user: User, basket: Basket) -> list[StrategyBrokerAllocation]:
     return list(rows.select_related("broker_account__user"))
 
 
-def market_desk(now: Any) -> Desk:
+def running_desk(now: Any) -> Desk:
     """The running desk; the 503 problems of a silent market otherwise."""
     timeline_or_problem()
     desk = now()

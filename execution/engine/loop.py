@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+from allocations.services import put_in_force
 from execution.engine import (
     adjust,
     day,
@@ -19,11 +20,13 @@ from execution.engine import (
     roll,
     schedule,
     settle,
+    verify,
     wire,
 )
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
+from execution.reconcile import look
 from execution.states import OrderState
 from market.models import Timeline
 
@@ -39,6 +42,8 @@ ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.CHASE: wire.chase,
     WorkKind.LOOKUP: wire.lookup,
     WorkKind.SYNC: wire.sync,
+    WorkKind.RECONCILE: look.reconcile,
+    WorkKind.VERIFY: verify.verify,
 }
 
 TURN = {WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3}
@@ -51,11 +56,15 @@ def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
     """
     seen = seen or Snapshot(desk.timeline, desk.day, desk.wall)
     missed_close.close_missed(desk, seen)
+    if seen.has_waiting_limits:
+        put_in_force(day=desk.day, now=desk.wall)
+        seen.forget()
     schedule.open_due(desk, seen)
     settle.settle_expired(desk, seen)
     if day.is_over(desk) and not day.is_closed(desk):
         day.close(desk)
-    return [*_runs(desk, seen), *_orders(desk, seen)]
+    unverified = [Work(WorkKind.VERIFY, pk) for pk, due in seen.unverified if due is None or due <= desk.wall]
+    return [*_books(desk, seen), *_runs(desk, seen), *_orders(desk, seen), *unverified]
 
 
 def perform(work: Work, desk: Desk) -> list[Work]:
@@ -64,8 +73,11 @@ def perform(work: Work, desk: Desk) -> list[Work]:
     if step is not None:
         return step(work.id, desk)
     phase = StrategyExecution.objects.values_list("phase", flat=True).get(pk=work.id)
-    steps = STARTS if work.kind is WorkKind.START else ADVANCES
-    return steps[phase](work.id, desk)
+    if work.kind is WorkKind.ADVANCE:
+        return ADVANCES[phase](work.id, desk)
+    # an exit closes no more than the broker has, so the net must be fresh
+    moved = look.refresh(work.id, desk) if phase == "exit" else []
+    return [*STARTS[phase](work.id, desk), *moved]
 
 
 def _runs(desk: Desk, seen: Snapshot) -> list[Work]:
@@ -81,6 +93,11 @@ def _orders(desk: Desk, seen: Snapshot) -> list[Work]:
         if (kind := _next_step(order, desk, frozen=order.allocation_id in frozen)) is not None
     ]
     return sorted(works, key=lambda work: TURN[work.kind])
+
+
+def _books(desk: Desk, seen: Snapshot) -> list[Work]:
+    due = [account for account, due_at in seen.books if due_at is not None and due_at <= desk.wall]
+    return [Work(WorkKind.RECONCILE, account) for account in due]
 
 
 def _next_step(order: OpenOrder, desk: Desk, *, frozen: bool) -> WorkKind | None:

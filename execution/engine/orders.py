@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from execution.engine import holds
 from execution.engine.desk import Desk
 from execution.engine.dispatch import ref_of
 from execution.engine.marks import ENTRY_CROSS, EXIT_CROSS, limit_price
@@ -35,7 +36,7 @@ def write(
 ) -> list[Order]:
     """READY orders for the tickets, one a slice; a ticket without a quote gets none."""
     fresh: list[Order] = []
-    for ticket in tickets:
+    for ticket in holds.capped(execution, tickets, desk):
         quote = desk.frame.quote(ticket.contract.symbol)
         if quote is not None and ticket.lots > 0:
             fresh.extend(_slices(execution, ticket, quote, [*existing, *fresh], desk))

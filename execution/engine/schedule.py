@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from allocations.models import StrategyBrokerAllocation, TradingState
-from execution.engine import again, closes, leave, marks, roll, tell
+from execution.engine import again, closes, day_loss, leave, marks, roll, tell
 from execution.engine.desk import Desk
 from execution.engine.snapshot import Snapshot, has_bounds
 from execution.models import Position, StrategyExecution
@@ -72,11 +72,12 @@ def open_exits(desk: Desk, seen: Snapshot) -> None:
 
     A roll under way is no reason to wait: the exit ends it.
     """
+    lost = day_loss.leaving(desk, seen)
     for pair, rows in seen.held.items():
         if pair in seen.leaving or not _alive(rows, desk):
             continue
         halted = seen.states[pair].state == TradingState.State.HALTED
-        cause = "kill" if halted else _cause(rows, seen, desk)
+        cause = "kill" if halted else "day_loss" if pair in lost else _cause(rows, seen, desk)
         if cause is None and pair in seen.adjusting:
             continue
         _open_exit(rows, cause, desk)
