@@ -2,8 +2,6 @@
 
 from decimal import Decimal
 
-import pytest
-
 from execution.models import Position, StrategyExecution
 from tests.integration.execution.conftest import one_strategy
 
@@ -60,11 +58,8 @@ def test_it_enters_no_more_often_than_it_says(desk_of):
     assert desk.held(pair) == {}
 
 
-@pytest.mark.parametrize(
-    "terms", [{"reentry": "none", "reentry_count": 0}, {"reentry_after": "target"}, {"reentry_until": "09:30"}]
-)
-def test_no_re_entry_without_one_stated_after_another_cause_or_past_its_cut_off(desk_of, terms):
-    desk, pair, position = put(desk_of, **terms)
+def test_no_re_entry_past_its_cut_off(desk_of):
+    desk, pair, position = put(desk_of, reentry_until="09:30")
 
     desk.at(9, 30, change=priced(position.contract.symbol, position.average_price + 16))
     desk.at(9, 30, 10)
