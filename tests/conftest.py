@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+
 import pytest
 from django.core.cache import cache
 from django.db import connection
@@ -18,9 +21,15 @@ WHERE NOT tgisinternal AND tgtype & 32 <> 0
 def pytest_configure(config):
     from django.conf import settings
 
+    # Chosen before workers start, so that they all have it: another set of schedules in each run.
+    os.environ.setdefault("SCHEDULES_SEED", str(secrets.randbelow(10**9)))
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.WHITENOISE_AUTOREFRESH = True  # else every test client walks all static files when made
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
+def pytest_report_header(config):
+    return f"schedules of the proof: SCHEDULES_SEED={os.environ['SCHEDULES_SEED']}"
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from django.db.models import Q, Sum
 from allocations.models import TradingState
 from allocations.services import set_trading_state
 from brokers.models import BrokerAccount
-from brokers.types import BrokerOrder, BrokerTrade
+from brokers.types import BrokerOrder, BrokerStatus, BrokerTrade
 from execution import moves
 from execution.engine import tell
 from execution.engine.desk import Desk
@@ -23,6 +23,9 @@ from execution.states import TERMINAL, OrderState
 from market.kernel import charges
 from market.kernel.clock import ist_day
 from market.kernel.money import ZERO, rupees
+
+#: What a book may say of an order that ended before it was filled.
+ENDS = (BrokerStatus.CANCELLED, BrokerStatus.REJECTED, BrokerStatus.EXPIRED)
 
 
 def apply_books(
@@ -104,7 +107,7 @@ def apply_trade(order_id: int, trade: BrokerTrade, desk: Desk, *, source: str) -
     })  # fmt: skip
     order.broker_order_id = order.broker_order_id or trade.broker_order_id
     _sum_fills(order)
-    _move(order, OrderState.PARTIAL, desk)
+    _move(order, moves.after_fill(order.filled_quantity, _ends(order)), desk)
     if order.filled_quantity > order.quantity:
         _overfilled(order, desk)
     rebuild_position(order, desk)
@@ -116,7 +119,8 @@ def apply_order(order_id: int, report: BrokerOrder, desk: Desk, *, source: str) 
     """Record what the book says of the order; fills still to come keep it from ending."""
     order = _locked(order_id)
     key = f"book:{report.status}:{report.filled_quantity}:{order.pending_op}"
-    _event(order, desk, kind=report.status, source=source, key=key, payload={"reason": report.reason})
+    payload = {"reason": report.reason, "filled": report.filled_quantity}
+    _event(order, desk, kind=report.status, source=source, key=key, payload=payload)
     order.broker_order_id = report.broker_order_id
     reported = moves.reported(report, filled=order.filled_quantity)
     if reported is OrderState.REJECTED:
@@ -181,6 +185,15 @@ def _locked(order_id: int) -> Order:
         .select_related("contract", "broker_account__user", "allocation__broker_account__user")
         .get(pk=order_id)
     )
+
+
+def _ends(order: Order) -> list[moves.End]:
+    """The ends that the book has named, which may have come before the last fills."""
+    rows = order.events.filter(kind__in=ENDS, payload__has_key="filled").order_by("pk")
+    return [
+        moves.End(moves.REPORTED[BrokerStatus(kind)], payload["filled"])
+        for kind, payload in rows.values_list("kind", "payload")
+    ]
 
 
 def _sum_fills(order: Order) -> None:
