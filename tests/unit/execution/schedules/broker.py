@@ -61,10 +61,16 @@ class Placed:
 
 
 class Broker:
-    """One account. `naked` is how many units of calls and puts the strategy declares uncovered."""
+    """One account. `planned` is how many units of each contract its one entry may ever open, `naked`
+    how many units of calls and puts the strategy declares uncovered.
+    """
 
-    def __init__(self, rng: Random, *, naked: dict[str, int], freeze: int) -> None:
-        self.rng, self.naked, self.freeze = rng, naked, freeze
+    def __init__(
+        self, rng: Random, *, planned: dict[Contract, int], naked: dict[str, int], freeze: int,
+        fills_late: bool,
+    ) -> None:  # fmt: skip
+        self.rng, self.planned, self.naked, self.freeze = rng, planned, naked, freeze
+        self.fills_late = fills_late
         self.now = 0
         self.calm = False
         self.open = True
@@ -96,7 +102,7 @@ class Broker:
         if luck < 0.2 or order.status not in OPEN:
             return
         order.cancelling = True
-        if luck > 0.6:
+        if luck > 0.7:
             self.end(order, BrokerStatus.CANCELLED)
 
     def find(self, client_ref: str) -> BrokerOrder | None:
@@ -117,7 +123,7 @@ class Broker:
     def fill(self, order: Placed, units: int) -> None:
         request = order.request
         order.filled += units
-        order.status = BrokerStatus.FILLED if order.rest == 0 else BrokerStatus.PARTIAL
+        order.status = BrokerStatus.FILLED if order.filled == request.quantity else BrokerStatus.PARTIAL
         signed = units if request.side == "BUY" else -units
         self.net[request.contract] = self.net.get(request.contract, 0) + signed
         trade = BrokerTrade(
@@ -136,20 +142,32 @@ class Broker:
         self._push(order, report(order))
 
     def move(self) -> None:
-        """One of the open orders fills in part or whole, is cancelled, or is refused half-way."""
+        """One of the open orders fills in part or whole, or is ended half-way by the broker."""
         waiting = [order for order in self.placed if order.status in OPEN]
+        if self.fills_late and self.rng.random() < 0.3:
+            self._fill_after_the_end()
         if not waiting:
             return
         order, luck = self.rng.choice(waiting), self.rng.random()
         lot = order.request.contract.lot_size
-        if order.cancelling and luck < 0.5:
+        if order.cancelling and luck < 0.3:
             self.end(order, BrokerStatus.CANCELLED)
-        elif luck < 0.04 and not self.calm:
-            self.end(order, BrokerStatus.REJECTED)
+        elif luck < 0.12:
+            self.end(order, self.rng.choice([BrokerStatus.REJECTED, BrokerStatus.CANCELLED]))
         elif luck < 0.45:
             self.fill(order, self.rng.randint(1, order.rest // lot) * lot)
         else:
             self.fill(order, order.rest)
+
+    def _fill_after_the_end(self) -> None:
+        """The exchange fills a hedge that was reported as cancelled."""
+        ended = [
+            order for order in self.placed
+            if order.status is BrokerStatus.CANCELLED and order.request.side == "BUY"
+            and order.request.opening
+        ]  # fmt: skip
+        if ended:
+            self.fill(ended[0], ended[0].request.quantity - ended[0].filled)
 
     def close(self) -> None:
         """The session is over: what rests expires."""
@@ -174,6 +192,7 @@ class Broker:
             self.by_ref[request.client_ref] = order
         self._push(order, report(order))
         self._check_prefix()
+        self._check_plan(request.contract)
         return order.number
 
     def _check_prefix(self) -> None:
@@ -187,6 +206,13 @@ class Broker:
                 raise Violation(
                     f"I7 {shorts}+{sold} short {kind}, {longs}-{given_up} hedged, {declared} declared"
                 )
+
+    def _check_plan(self, contract: Contract) -> None:
+        """Slices add up to the plan, and are never more."""
+        mine = [o for o in self.placed if o.request.contract == contract and o.request.opening]
+        units = sum(order.filled + order.rest for order in mine)
+        if units > self.planned[contract]:
+            raise Violation(f"I10 {units} ordered of {contract.symbol}, planned {self.planned[contract]}")
 
     def _may_sell(self, kind: str, *, opening: bool) -> int:
         return sum(

@@ -5,18 +5,17 @@ A step is a generator; each `yield` is a commit, where its worker may stand stil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from brokers.types import BrokerOrder, BrokerTrade, ReadFailed
-from execution import gates, moves
+from execution import moves
 from execution.positions import Holding, Trade, project
 from execution.states import OPEN_STATES, TERMINAL, OrderState
-from market.kernel import contracts
 from strategies.rules import ResolvedLeg
-from tests.unit.execution.schedules.broker import Broker, Request, Violation, moment
-from tests.unit.execution.schedules.rows import DAY, Fill, Order, Position, Rows, Run, Terms, tag
+from tests.unit.execution.schedules.broker import Request, Violation, moment
+from tests.unit.execution.schedules.rows import Fill, Order, Position, Run
+from tests.unit.execution.schedules.runs import Runs
 
 S = OrderState
 TIME_OUT, SLOW = 60, 15
@@ -31,36 +30,8 @@ class Work(NamedTuple):
 Step = Iterator[None]
 
 
-@dataclass(slots=True)
-class Rules:
-    """The functions of the engine that decide. A mutant of the proof replaces one of them."""
-
-    refusal: Callable = moves.refusal
-    must_wait: Callable = moves.must_wait
-    answered: Callable = moves.answered
-    after_absence: Callable = moves.after_absence
-    says_more: Callable = moves.says_more
-    reported: Callable = moves.reported
-    after_fill: Callable = moves.after_fill
-    sum_fills: Callable = moves.sum_fills
-    moved: Callable = moves.moved
-    openings: Callable = gates.openings
-    closings: Callable = gates.closings
-
-
-class Desk:
-    """One pair of a strategy, at one broker."""
-
-    def __init__(self, rows: Rows, broker: Broker, terms: Terms, *, lots: int, completion: str,
-                 rules: Rules | None = None) -> None:  # fmt: skip
-        self.rows, self.broker, self.terms = rows, broker, terms
-        self.lots, self.completion, self.rules = lots, completion, rules or Rules()
-        self.in_session = True
-        self.exit_at = 400
-
-    @property
-    def now(self) -> int:
-        return self.broker.now
+class Desk(Runs):
+    """The beat, the dispatcher and the applier of one pair."""
 
     # the beat
 
@@ -250,107 +221,3 @@ class Desk:
         mine = sorted((f for f in self.rows.fills.values() if f.order.leg is leg), key=lambda f: f[:2])
         holding = project(Trade(f.order.side, f.quantity, f.price) for f in mine)
         self.rows.positions[leg.contract] = Position(leg, holding or Holding())
-
-    # runs
-
-    def advance(self, run: Run) -> Step:
-        if run.status == "running":
-            (self._enter if run.phase == "entry" else self._leave)(run)
-        yield
-
-    def _enter(self, run: Run) -> None:
-        mine = self.rows.orders_of(run)
-        over = self.rows.halted or not self.in_session or self.now >= run.deadline
-        if not run.unwinding and gates.is_complete(self.terms.legs, run.lots, mine):
-            run.status = "done"
-        elif any(order.status == S.UNKNOWN for order in mine):
-            if over:
-                self._withdraw(o for o in mine if o.action == moves.OPENS and o.status != S.UNKNOWN)
-        elif run.unwinding:
-            self._unwind(run, mine)
-        elif over:
-            if not self._withdraw(mine):
-                self._incomplete(run, mine)
-        elif not self._open_more(run, mine) and not any(o.status in OPEN_STATES for o in mine):
-            self._incomplete(run, mine)
-
-    def _open_more(self, run: Run, mine: list[Order]) -> bool:
-        calls, puts = self.terms.naked
-        goals = self.rules.openings(
-            self.terms.legs, run.lots, mine, kept={}, naked=(calls, puts), completion=self.completion
-        )
-        for goal in goals:
-            self._order(run, goal.leg, moves.OPENS, goal.lots)
-        return any(goal.lots > 0 for goal in goals)
-
-    def _incomplete(self, run: Run, mine: list[Order]) -> None:
-        run.unwinding = self.completion == "unwind" and any(order.filled_quantity for order in mine)
-        run.status = run.status if run.unwinding else "partial"
-
-    def _unwind(self, run: Run, mine: list[Order]) -> None:
-        if any(o.action == moves.CLOSES and o.status in OPEN_STATES for o in mine):
-            return
-        _, excess = gates.excess_units(self.terms.legs, mine)
-        left = [leg for leg in self.terms.legs if excess[leg.number] > 0]
-        todo = [leg for leg in left if leg.side == "SELL"] or left
-        if not todo or not self.in_session:
-            run.status = "partial"
-        for leg in todo:
-            if run.status == "running" and not self._too_soon(run, leg):
-                self._order(run, leg, moves.CLOSES, excess[leg.number] // leg.contract.lot_size)
-
-    def _leave(self, run: Run) -> None:
-        for entry in self.rows.runs.values():
-            if entry.phase == "entry" and entry.status == "running":
-                entry.status = "failed"
-        opens = [o for o in self.rows.orders.values() if o.action == moves.OPENS]
-        waiting, held = self._withdraw(opens), self.rows.held()
-        live = [o for o in self.rows.orders.values() if o.status in OPEN_STATES]
-        if not held and not waiting and not live:
-            run.status = "done"
-        elif self.in_session:
-            self._close_more(run, held, live)
-
-    def _close_more(self, run: Run, held: list[Position], live: list[Order]) -> None:
-        too_soon = {p.contract for p in held if self._too_soon(run, p.leg)}
-        for position, units in self.rules.closings(held, held, live=live, waiting=too_soon):
-            self._order(run, position.leg, moves.CLOSES, units // position.contract.lot_size)
-
-    def _too_soon(self, run: Run, leg: ResolvedLeg) -> bool:
-        ended = [
-            o.finished_at for o in self.rows.orders_of(run)
-            if o.leg is leg and o.action == moves.CLOSES and o.finished_at is not None
-            and o.status not in OPEN_STATES | {S.FILLED}
-        ]  # fmt: skip
-        return gates.refused_too_recently(ended, moment(self.now))
-
-    def _withdraw(self, orders: Iterable[Order]) -> list[Order]:
-        waiting = []
-        for order in orders:
-            if order.status not in OPEN_STATES:
-                continue
-            end = moves.withdrawn(order.status)
-            if end is None:
-                order.pending_op = "cancel"
-                waiting.append(order)
-            else:
-                order.status, order.finished_at = end, moment(self.now)
-        return waiting
-
-    def _order(self, run: Run, leg: ResolvedLeg, action: str, lots: int) -> None:
-        if lots <= 0:
-            return
-        mine = [o.slice for o in self.rows.orders_of(run) if o.leg is leg and o.action == action]
-        first = max(mine, default=0) + 1
-        for number, quantity in enumerate(contracts.slices(leg.contract, lots, DAY), start=first):
-            self._write(run, leg, action, quantity, number, 1)
-
-    def _write(self, run: Run, leg: ResolvedLeg, action: str, quantity: int, number: int,
-               attempt: int) -> None:  # fmt: skip
-        opening = action == moves.OPENS
-        side = leg.side if opening else ("BUY" if leg.side == "SELL" else "SELL")
-        self.rows.add(Order(
-            run=run, leg=leg, action=action, slice=number, attempt=attempt, side=side, quantity=quantity,
-            client_ref=tag(run, leg, action, number, attempt),
-            expires_at=run.deadline if opening else None,
-        ))  # fmt: skip

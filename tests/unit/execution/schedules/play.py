@@ -10,8 +10,9 @@ from execution.positions import Trade, project
 from execution.states import OPEN_STATES, TERMINAL, OrderState
 from market.kernel import contracts
 from tests.unit.execution.schedules.broker import OPEN, Broker, Violation
-from tests.unit.execution.schedules.desk import Desk, Rules, Step, Work
+from tests.unit.execution.schedules.desk import Desk, Step, Work
 from tests.unit.execution.schedules.rows import DAY, STRATEGIES, Order, Rows
+from tests.unit.execution.schedules.rules import Rules
 
 S = OrderState
 LOTS = (1, 1, 2, 3, 5, 28, 40)
@@ -29,14 +30,16 @@ class Schedule:
         spec = terms.legs[0].contract
         calls, puts = terms.naked
         units = spec.lot_size * lots
+        completion = rng.choice(["retry", "unwind", "hold_hedged"])
         self.broker = Broker(
-            rng, naked={"CE": calls * units, "PE": puts * units},
+            rng, planned={leg.contract: leg.quantity_per_lot * lots for leg in terms.legs},
+            fills_late=completion != "retry",  # what is ordered anew and then filled late is no defect
+            naked={"CE": calls * units, "PE": puts * units},
             freeze=contracts.max_order_quantity("NIFTY", DAY, spec.lot_size),
         )  # fmt: skip
         self.rows = Rows()
-        completion = rng.choice(["retry", "unwind", "hold_hedged"])
         self.desk = desk(self.rows, self.broker, terms, lots=lots, completion=completion, rules=rules)
-        self.desk.exit_at = rng.choice([20, 40, 100, 400])
+        self.desk.exit_at = rng.choice([15, 30, 60, 400])
         self.queue: list[Work] = []
         self.workers: list[Step] = []
         self.kills = 0
@@ -46,7 +49,7 @@ class Schedule:
         self.queue = self.desk.tick()
         acts = [self._work, self._go_on, self._broker, self._push, self._tick, self._wait, self._kill,
                 self._repeat, self._halt]  # fmt: skip
-        chosen = self.rng.choices(acts, weights=[20, 34, 14, 12, 8, 8, 3, 2, 0.25], k=self.rng.randint(20, 140))
+        chosen = self.rng.choices(acts, weights=[24, 44, 12, 9, 9, 4, 2, 2, 0.25], k=self.rng.randint(30, 150))
         for act in chosen:
             act()
         self._calm()
@@ -67,6 +70,9 @@ class Schedule:
             "sliced": any(o.slice > 1 for o in orders),
             "unwound": any(run.unwinding for run in runs),
             "exited": any(run.phase == "exit" and run.status == "done" for run in runs),
+            "filled after its end": any(
+                o.status == S.FILLED and S.CANCELLED in [end.status for end in o.ends] for o in orders
+            ),
             "late in the book": any(placed.visible_at > 80 for placed in self.broker.placed),
             "filled while being cancelled": any(
                 placed.cancelling and placed.filled == placed.request.quantity
@@ -120,7 +126,7 @@ class Schedule:
         self.queue.extend(self.desk.tick())
 
     def _wait(self) -> None:
-        self.broker.now += self.rng.choice([1, 2, 5, 20, 60, 200])
+        self.broker.now += self.rng.choice([1, 1, 2, 2, 5, 10, 20, 60, 150])
 
     def _repeat(self) -> None:
         if self.queue:
@@ -136,9 +142,11 @@ class Schedule:
         self.broker.calm = True
         for pause in (1, 30, 70, 100, 400, 1, 100):
             self.broker.now += pause
+            self.queue.append(Work("sync"))  # the scheduled reconciliation reads the books of quiet accounts too
             self._settle()
         self.broker.close()
         self.desk.in_session = False
+        self.queue.append(Work("sync"))
         for _ in range(LAST_LOOKUPS):
             self.broker.now += 100
             if not self._settle():
@@ -199,6 +207,8 @@ def _check_order(order: Order, schedule: Schedule) -> None:
         raise Violation(f"I3 a phantom: {order.client_ref}")
     if order.filled_quantity > order.quantity:
         raise Violation("I3 overfilled")
+    if (order.status == S.FILLED) != (order.filled_quantity == order.quantity):
+        raise Violation(f"I3 {order.status} with {order.filled_quantity} of {order.quantity}")
 
 
 def _check_replay(schedule: Schedule) -> None:

@@ -14,13 +14,11 @@ from tests.unit.execution.schedules.play import Schedule
 
 SEED = os.environ["SCHEDULES_SEED"]
 COUNT = int(os.environ.get("SCHEDULES", "10000"))
-PARTS = 4
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_no_schedule_breaks_an_invariant(part):
+def test_no_schedule_breaks_an_invariant():
     met = Counter()
-    for n in range(part, COUNT, PARTS):
+    for n in range(COUNT):
         schedule = Schedule(f"{SEED}:{n}")
         try:
             schedule.play()
@@ -31,8 +29,10 @@ def test_no_schedule_breaks_an_invariant(part):
     everything = {
         "killed", "halted", "unknown", "adopted", "rejected", "never sent", "partly filled", "cancelled",
         "sliced", "unwound", "exited", "late in the book", "filled while being cancelled",
+        "filled after its end",
     }  # fmt: skip
-    assert {name for name in everything if not met[name]} == set(), "these schedules prove too little"
+    missing = {name for name in everything if not met[name]}
+    assert COUNT < 10_000 or not missing, f"these schedules prove too little: {missing}"
 
 
 def test_a_seed_is_the_same_schedule_every_time():
