@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from optionsplatform import bench_replay
+from optionsplatform import bench_faults, bench_replay
 
 ROOT = Path(__file__).resolve().parent.parent
 READY = "Ctrl-C stops everything"
@@ -31,11 +31,14 @@ def main(words: list[str]) -> int:
     benches.add_parser("pricing", help="IV and Greeks: speed beside accuracy, peers in the same table")
     benches.add_parser("live", help="published frame to socket, 1 and 100 sockets")
     bench_replay.add_arguments(benches.add_parser("replay", help="simulated days in a row; --year for a year"))
+    bench_faults.add_arguments(benches.add_parser("faults", help="SIGKILLs in a running stack, both ledgers compared"))
     options = parser.parse_args(words)
     if options.bench == "start":
         return _start()
     if options.bench == "replay":
         return bench_replay.run(options)
+    if options.bench == "faults":
+        return bench_faults.run(options)
     if options.bench == "pricing":
         return _pricing()
     if options.bench == "trade_day":
