@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from allocations.models import StrategyBrokerAllocation
+from allocations.models import PendingLimit, StrategyBrokerAllocation
 from allocations.risk import PairTerms
 from allocations.selectors import TERM_FIELDS
 from users.api.fields import Lots, Money
@@ -15,7 +15,17 @@ from users.api.serializers import StrictSerializer
 Product = StrategyBrokerAllocation.Product
 
 
-class PairBody(StrictSerializer):
+class GreekLimits(StrictSerializer):
+    """Limits of delta and vega, null for none; and whether a reached day loss closes what is open."""
+
+    max_delta = Money(max_digits=14, min_value=0, required=False, allow_null=True, default=None,
+                      help_text="rupees an index point (delta x quantity), whatever its sign")  # fmt: skip
+    max_vega = Money(max_digits=14, min_value=0, required=False, allow_null=True, default=None,
+                     help_text="rupees a vol point, whatever its sign")  # fmt: skip
+    square_off_at_loss = serializers.BooleanField(required=False, default=False)
+
+
+class PairBody(GreekLimits):
     """Lots, product and limits of a pair: all of them."""
 
     lots = Lots()
@@ -35,6 +45,9 @@ class PairChange(StrictSerializer):
     max_day_loss = Money(max_digits=14, min_value=0, required=False)
     max_margin = Money(max_digits=16, min_value=0, required=False)
     max_open_positions = serializers.IntegerField(min_value=1, max_value=1000, required=False)
+    max_delta = Money(max_digits=14, min_value=0, required=False, allow_null=True)
+    max_vega = Money(max_digits=14, min_value=0, required=False, allow_null=True)
+    square_off_at_loss = serializers.BooleanField(required=False)
 
 
 class NewPair(PairBody):
@@ -59,6 +72,17 @@ class StateBody(serializers.Serializer):
     reason = serializers.CharField(allow_blank=True)
 
 
+class PendingBody(serializers.ModelSerializer):
+    """A looser limit that was asked for, or lots that need it: in force from the next trading day."""
+
+    limit = serializers.CharField(source="name")
+    value = Money(allow_null=True, help_text="null: no limit; 0 and 1 for no and yes")
+
+    class Meta:
+        model = PendingLimit
+        fields = ("limit", "value", "asked_on")
+
+
 class AllocationBody(serializers.ModelSerializer):
     """One pair. `version` is its ETag; `state` is what applies, wherever it was set."""
 
@@ -71,6 +95,9 @@ class AllocationBody(serializers.ModelSerializer):
     strategy_version = serializers.IntegerField(source="strategy_version.number", read_only=True)
     max_day_loss = Money()
     max_margin = Money()
+    max_delta = Money(allow_null=True, help_text="rupees an index point")
+    max_vega = Money(allow_null=True, help_text="rupees a vol point")
+    pending = PendingBody(many=True, read_only=True)
     state = serializers.SerializerMethodField()
 
     class Meta:
@@ -78,7 +105,7 @@ class AllocationBody(serializers.ModelSerializer):
         fields = (
             "id", "strategy_id", "strategy", "broker_account_id", "broker", "label", "mode",
             "strategy_version", "lots", "product", "max_lots", "max_day_loss", "max_margin",
-            "max_open_positions", "version", "state", "created_at", "updated_at",
+            "max_open_positions", "max_delta", "max_vega", "square_off_at_loss", "pending", "version", "state", "created_at", "updated_at",
         )  # fmt: skip
 
     def get_state(self, pair: StrategyBrokerAllocation) -> StateBody:

@@ -10,19 +10,21 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from allocations.selectors import effective_states
-from brokers.types import Ack, OrderRequest, OrderType, PlaceAnswer, Product, Side
+from brokers.types import Ack, OrderRequest, OrderType, PlaceAnswer, Product, ReadFailed, Side
 from execution import moves
 from execution.engine import tell
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.refs import client_ref
 from execution.engine.wires import NoWire, open_wire
-from execution.models import Order, OrderEvent
+from execution.models import AccountBook, Order, OrderEvent
+from execution.reconcile import books
 from execution.services import lock_account
 from execution.states import AT_BROKER, TERMINAL, OrderState
 
 PER_SECOND, PER_SECOND_FOR_ENTRIES = 9, 7
 PER_MINUTE, PER_MINUTE_FOR_ENTRIES = 180, 160
 FIRST_LOOKUP = timedelta(seconds=1)
+LOGIN_REFUSED = "TOKEN_REFUSED"
 
 
 def dispatch(order_id: int, desk: Desk) -> list[Work]:
@@ -140,6 +142,8 @@ def _take(order: Order, taken: moves.Answered, desk: Desk) -> None:
         order.finished_at = desk.now
     if taken.again:
         next_attempt(order, desk)
+    elif taken.status == OrderState.REJECTED and taken.code == LOGIN_REFUSED:
+        _login_refused(order, desk)
     elif taken.status == OrderState.REJECTED:
         _tell_rejected(order, desk)
     elif taken.status == OrderState.NEVER_SENT:
@@ -147,6 +151,16 @@ def _take(order: Order, taken: moves.Answered, desk: Desk) -> None:
     elif taken.status == OrderState.UNKNOWN:
         order.next_lookup_at = desk.wall + FIRST_LOOKUP
         tell_unknown(order, desk)
+
+
+def _login_refused(order: Order, desk: Desk) -> None:
+    """The login has ended: an opening slice goes again when it is renewed and the books were compared.
+
+    A close is ordered anew by its run, after waits that double.
+    """
+    books.note_failure(order.broker_account, ReadFailed(order.upstream), desk)
+    if order.action == Order.Action.OPEN:
+        next_attempt(order, desk)
 
 
 def _refusal(order: Order, desk: Desk) -> moves.Refusal | None:
@@ -171,11 +185,16 @@ def _has_login(order: Order, desk: Desk) -> bool:
 
 
 def must_wait(order: Order) -> bool:
-    """Whether an opening order waits for others of its account. Needs the account's lock."""
+    """Whether an opening order waits for others, or for its account's books. Needs the account's lock."""
+    if order.action != Order.Action.OPEN:
+        return False
     others = Order.objects.filter(
         broker_account=order.broker_account_id, timeline=order.timeline_id, status__in=AT_BROKER
     )
-    return order.action == Order.Action.OPEN and moves.must_wait(order, others)
+    unread = AccountBook.objects.filter(
+        broker_account=order.broker_account_id, timeline=order.timeline_id, failing_since__isnull=False
+    )
+    return moves.must_wait(order, others) or unread.exists()
 
 
 def waits() -> Q:
@@ -187,7 +206,11 @@ def waits() -> Q:
         broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
         contract=OuterRef("contract"), status__in=AT_BROKER,
     ).exclude(side=OuterRef("side"))  # fmt: skip
-    return Q(action=Order.Action.OPEN) & (Exists(unknown) | Exists(meets))
+    unread = AccountBook.objects.filter(
+        broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
+        failing_since__isnull=False,
+    )  # fmt: skip
+    return Q(action=Order.Action.OPEN) & (Exists(unknown) | Exists(meets) | Exists(unread))
 
 
 def _within_rate(order: Order, wall: datetime) -> bool:

@@ -10,13 +10,25 @@ from django.conf import settings
 from django.db import transaction
 
 from allocations.models import StrategyBrokerAllocation
-from execution.engine import closes, opens, orders, runs
+from execution.engine import closes, limits, opens, orders, runs, tell, waiting
 from execution.engine.desk import Desk, Work, WorkKind
-from execution.engine.judging import Plan, Stop, held_by, judge, shut, stopped
+from execution.engine.judging import (
+    Plan,
+    Stop,
+    beyond_limits,
+    found_legs,
+    held_by,
+    judge,
+    shut,
+    stopped,
+    unresolved,
+)
 from execution.models import Order, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
 from market.kernel.calendar import OutsideCoverage
+from market.kernel.clock import IST
 from market.kernel.money import ZERO
+from strategies.rules import Unresolvable, stored
 
 Status = StrategyExecution.Status
 
@@ -33,14 +45,39 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     )
     if execution is None:
         return []
+    if waiting.must_arm(execution):
+        return _arm(execution, desk)
     verdict = judge(execution, desk)
     if isinstance(verdict, Plan):
         try:
-            return _begin(execution_id, verdict, desk)
+            return _begin(execution, verdict, desk)
         except OutsideCoverage as error:  # no freeze quantity of the day: nothing can be sliced
             verdict = Stop(Status.DENIED, "NO_FACTS", str(error))
     _stop(execution_id, verdict, desk)
     return []
+
+
+def _arm(execution: StrategyExecution, desk: Desk) -> list[Work]:
+    """Resolve the contracts and begin to wait; the next steps ask for the price alone."""
+    legs = found_legs(execution, desk)
+    if isinstance(legs, Stop):
+        _stop(execution.pk, legs, desk)
+        return []
+    try:
+        watch = waiting.begin(execution, legs, desk)
+    except Unresolvable as error:
+        _stop(execution.pk, unresolved(error), desk)
+        return []
+    with transaction.atomic():
+        held = runs.locked(execution.pk, Status.DUE)
+        if held is None:
+            return []
+        held.armed_at, held.watch = desk.now, stored(watch)
+        held.plan = {**(held.plan or {}), "legs": opens.as_plan(legs)}
+        held.code, held.detail = "WAITING", waiting.words(watch)
+        held.save(update_fields=["armed_at", "watch", "plan", "code", "detail"])
+        tell.execution_changed(desk, held)
+    return [Work(WorkKind.START, execution.pk)]
 
 
 def advance(execution_id: int, desk: Desk) -> list[Work]:
@@ -71,6 +108,8 @@ def _hold(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[W
 def _work(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[Work]:
     """Release what may go, or withdraw the rest when the pair is stopped or its time is up."""
     stop = stopped(execution.allocation, desk)
+    if stop is not None and stop.may_clear and not _time_is_up(execution, desk):
+        return []
     if stop is None and not _time_is_up(execution, desk):
         fresh = opens.release(execution, mine, desk)
         if fresh or orders.open_orders(mine):
@@ -83,9 +122,20 @@ def _work(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[W
 
 
 @transaction.atomic
-def _begin(execution_id: int, plan: Plan, desk: Desk) -> list[Work]:
-    execution = runs.locked(execution_id, Status.DUE)
+def _begin(due: StrategyExecution, plan: Plan, desk: Desk) -> list[Work]:
+    """Where a limit spans several pairs it is asked once more, one entry at a time: what others have
+    begun meanwhile counts."""
+    shared = limits.lock_shared(due.allocation)
+    execution = runs.locked(due.pk, Status.DUE)
     if execution is None:
+        return []
+    stop = None
+    if shared:
+        stop = beyond_limits(
+            execution.allocation, lambda book: book.entering(plan.legs, execution.lots), desk
+        )
+    if stop is not None:
+        _end(execution, stop, desk)
         return []
     pair = StrategyBrokerAllocation.objects.select_for_update(no_key=True).get(pk=execution.allocation_id)
     execution.status = Status.RUNNING
@@ -94,26 +144,33 @@ def _begin(execution_id: int, plan: Plan, desk: Desk) -> list[Work]:
     execution.plan = {"legs": opens.as_plan(plan.legs)}
     execution.margin = plan.margin
     execution.realised_before = sum((p.realised for p in held_by(pair, desk)), ZERO)
-    late = int((desk.now - execution.due_at).total_seconds())
-    execution.detail = f"{late} s after {execution.due_at:%H:%M:%S} UTC" if late > 1 else ""
+    late = 0 if execution.armed_at else int((desk.now - execution.due_at).total_seconds())
+    execution.detail = f"{late} s after {execution.due_at.astimezone(IST):%H:%M:%S}." if late > 1 else ""
+    execution.code = ""
     execution.save()
     if pair.strategy_version_id != execution.strategy_version_id:
         pair.strategy_version_id = execution.strategy_version_id
         pair.save(update_fields=["strategy_version", "updated_at"])
+    if pair.entered_at is None:
+        pair.entered_at = desk.now
+        pair.save(update_fields=["entered_at"])
     fresh = opens.release(execution, [], desk)
     return [Work(WorkKind.DISPATCH, order.pk) for order in fresh] or [
-        Work(WorkKind.ADVANCE, execution_id)
+        Work(WorkKind.ADVANCE, execution.pk)
     ]
 
 
 @transaction.atomic
 def _stop(execution_id: int, stop: Stop, desk: Desk) -> None:
     execution = runs.locked(execution_id, Status.DUE)
-    if execution is None:
-        return
+    if execution is not None:
+        _end(execution, stop, desk)
+
+
+def _end(execution: StrategyExecution, stop: Stop, desk: Desk) -> None:
+    """It ends by this stop, or waits for a frame that may clear it."""
     if stop.may_clear:
-        execution.detail = f"{stop.code}: {stop.detail}"
-        execution.save(update_fields=["detail"])
+        runs.keep_waiting(execution, stop.code, stop.said)
         return
     runs.finish(execution, stop.status, desk, code=stop.code, detail=stop.detail)
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 
-from allocations.models import StrategyBrokerAllocation
+from allocations.models import PendingLimit, ScopeLimit, StrategyBrokerAllocation
 from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
-from execution.models import Order, Position, Settlement, StrategyExecution
+from execution.models import Order, Position, ReceiptAccount, Settlement, StrategyExecution
+from execution.reconcile.books import accounts_in
 from execution.states import OPEN_STATES
 from market.kernel.money import ZERO
 from market.models import Timeline
@@ -25,6 +26,9 @@ from strategies.rules import Schedule
 from strategies.selectors import newest_versions, schedules_of, versions_by_id
 
 Status = StrategyExecution.Status
+#: Causes of the exits that a re-entry may follow.
+LEFT_BY = {"stop": ("stop",), "target": ("target",), "either": ("stop", "target")}
+RECEIPT_LIFE = timedelta(days=1)  # a receipt is not looked at for longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,28 @@ class Trade:
 
     lots: int
     realised_before: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A pair that left by a stop or target and may enter again, under this cycle of its entries."""
+
+    pair: StrategyBrokerAllocation
+    exit: StrategyExecution
+    cycle: int
+
+
+@dataclass(frozen=True, slots=True)
+class LossWatch:
+    """A day loss limit over pairs that hold something: their positions of the day, and who they are."""
+
+    key: str
+    name: str
+    most: Decimal
+    closes: bool
+    positions: list[Position]
+    pairs: set[int]
+    example: StrategyBrokerAllocation
 
 
 class OpenOrder(NamedTuple):
@@ -61,6 +87,11 @@ class Snapshot:
         self.__dict__ = {name: self.__dict__[name] for name in kept}
 
     @cached_property
+    def has_waiting_limits(self) -> bool:
+        """Whether a looser limit was asked for on another day of the market."""
+        return PendingLimit.objects.exclude(asked_on=self.day).exists()
+
+    @cached_property
     def held(self) -> dict[int, list[Position]]:
         """Open positions by pair."""
         held: dict[int, list[Position]] = defaultdict(list)
@@ -82,6 +113,12 @@ class Snapshot:
         return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
 
     @cached_property
+    def adjusting(self) -> set[int]:
+        """Pairs that are being changed by hand: a roll waits until that is over."""
+        rows = self._runs.filter(phase="adjust", status__in=[Status.DUE, Status.RUNNING])
+        return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
+
+    @cached_property
     def states(self) -> dict[int, Effective]:
         """By pair that holds something, its trading state."""
         return effective_states([rows[0].allocation for rows in self.held.values()])
@@ -95,6 +132,11 @@ class Snapshot:
             if has_bounds(rows[0].allocation.strategy_version)
         }
         return _trades(self.timeline, bound)
+
+    @cached_property
+    def loss_watches(self) -> list[LossWatch]:
+        """Every day loss limit that reaches a pair that holds something."""
+        return loss_watches(self.held, self._closed_today()) if self.held else []
 
     @cached_property
     def unasked(self) -> list[StrategyBrokerAllocation]:
@@ -111,6 +153,26 @@ class Snapshot:
     def schedules(self) -> dict[int, Schedule]:
         """By version that may enter, its days."""
         return schedules_of(self.versions.values())
+
+    @cached_property
+    def again(self) -> list[Again]:
+        """Pairs whose last exit of the day allows a re-entry that has not been asked yet."""
+        exits = self._runs.filter(
+            trading_day=self.day, phase="exit", status=Status.DONE, cause__in=LEFT_BY["either"]
+        ).exclude(strategy_version__reentry="none")
+        last = {run.allocation_id: run for run in exits.select_related("strategy_version").order_by("cycle")}
+        if not last:
+            return []
+        runs: dict[int, list[StrategyExecution]] = defaultdict(list)
+        for run in self._runs.filter(trading_day=self.day, allocation__in=last).order_by("cycle"):
+            runs[run.allocation_id].append(run)
+        pairs = list(entering_pairs(self.timeline).filter(pk__in=last))
+        granted = versions_to_enter(pairs, self.wall)
+        return [
+            Again(pair, last[pair.pk], sum(run.phase == "entry" for run in runs[pair.pk]) + 1)
+            for pair in pairs
+            if pair.pk in granted and _may_enter_again(last[pair.pk], runs[pair.pk])
+        ]  # fmt: skip
 
     @cached_property
     def corrigible(self) -> list[Settlement]:
@@ -134,9 +196,30 @@ class Snapshot:
             OpenOrder(*row) for row in rows.order_by("action", "pk").values_list(*OpenOrder._fields)
         ]
 
+    @cached_property
+    def books(self) -> list[tuple[int, datetime | None]]:
+        """Accounts that trade here, and when their books are to be read next."""
+        return accounts_in(self.timeline)
+
+    @cached_property
+    def unverified(self) -> list[tuple[int, datetime | None]]:
+        """(id, when to look) of receipts' accounts that the broker has not confirmed flat."""
+        rows = ReceiptAccount.objects.filter(
+            receipt__timeline=self.timeline, verified_at=None, receipt__at__gt=self.wall - RECEIPT_LIFE
+        )
+        return list(rows.order_by("pk").values_list("pk", "next_check_at"))
+
     @property
     def _runs(self) -> QuerySet[StrategyExecution]:
         return StrategyExecution.objects.filter(timeline=self.timeline)
+
+    def _closed_today(self) -> list[Position]:
+        """Flat rows with a result of the day, of the users who hold something."""
+        users = {rows[0].allocation.broker_account.user_id for rows in self.held.values()}
+        rows = Position.objects.filter(
+            timeline=self.timeline, quantity=0, allocation__broker_account__user__in=users
+        ).exclude(realised=F("day_opening_pnl"), charges=F("day_charges_before"))
+        return list(rows.select_related("allocation__strategy", "allocation__broker_account"))
 
     def _positions(self) -> QuerySet[Position]:
         rows = Position.objects.filter(timeline=self.timeline).exclude(quantity=0)
@@ -148,9 +231,49 @@ class Snapshot:
         ).order_by("allocation_id", "leg_number")
 
 
+def _may_enter_again(left: StrategyExecution, runs: list[StrategyExecution]) -> bool:
+    """Nothing of the pair is under way, no entry was asked since it left, and the count allows one."""
+    version, entries = left.strategy_version, [run for run in runs if run.phase == "entry"]
+    asked = sum(run.cause == "reentry" for run in entries)
+    return (
+        left.cause in LEFT_BY[version.reentry_after]
+        and asked < version.reentry_count
+        and not any(run.status in (Status.DUE, Status.RUNNING) for run in runs)
+        and not any(run.due_at >= left.finished_at for run in entries if left.finished_at)
+        and not any(run.phase == "exit" and run.cycle > left.cycle for run in runs)
+    )
+
+
 def has_bounds(version: StrategyVersion) -> bool:
     """Whether a stop or target in rupees watches the trade."""
     return version.take_profit is not None or version.stop_loss is not None
+
+
+def loss_watches(
+    held: Mapping[int, list[Position]], closed: Iterable[Position]
+) -> list[LossWatch]:
+    """Of each pair that holds something, and of each wider limit over one; what was closed today counts."""
+    by_pair: dict[int, list[Position]] = {pair: list(rows) for pair, rows in held.items()}
+    for row in closed:
+        by_pair.setdefault(row.allocation_id, []).append(row)
+    pairs = {pk: rows[0].allocation for pk, rows in by_pair.items()}
+    watches = [
+        LossWatch(f"pair:{pk}", f"pair {pairs[pk].name}", pairs[pk].max_day_loss,
+                  pairs[pk].square_off_at_loss, by_pair[pk], {pk}, pairs[pk])
+        for pk in held
+    ]  # fmt: skip
+    users = {pairs[pk].broker_account.user_id for pk in held}
+    rows = ScopeLimit.objects.filter(user__in=users, max_day_loss__isnull=False)
+    for limit in rows.select_related("broker_account", "basket").order_by("pk"):
+        inside = {pk for pk, pair in pairs.items() if limit.reaches(pair)}
+        open_pairs = sorted(inside & held.keys())
+        if open_pairs and limit.max_day_loss is not None:
+            positions = [row for pk in sorted(inside) for row in by_pair[pk]]
+            watches.append(
+                LossWatch(f"limit:{limit.pk}", limit.name, limit.max_day_loss, limit.square_off_at_loss,
+                          positions, set(open_pairs), pairs[open_pairs[0]])
+            )  # fmt: skip
+    return watches
 
 
 def provisional(timeline: Timeline) -> QuerySet[Settlement]:

@@ -54,7 +54,10 @@ def chase(order_id: int, desk: Desk) -> list[Work]:
         tick=order.contract.tick_size,
         cross=EXIT_CROSS if order.action == Order.Action.CLOSE else ENTRY_CROSS,
         is_option=order.contract.strike is not None,
+        worst=order.worst_price,
     )
+    if price == order.price:  # it stands where it may stand at the furthest
+        return []
     try:
         wire = open_wire(desk, order.broker_account)
     except NoWire:

@@ -3,14 +3,27 @@
 from execution.models.orders import Fill, Order, OrderEvent
 from execution.models.performance import PerformanceMetric
 from execution.models.positions import Position, Settlement
+from execution.models.receipts import Receipt, ReceiptAccount
+from execution.models.reconciliation import (
+    AccountBook,
+    AccountPosition,
+    ForeignTrade,
+    Mismatch,
+)
 from execution.models.runs import StrategyExecution
 
 __all__ = [
+    "AccountBook",
+    "AccountPosition",
     "Fill",
+    "ForeignTrade",
+    "Mismatch",
     "Order",
     "OrderEvent",
     "PerformanceMetric",
     "Position",
+    "Receipt",
+    "ReceiptAccount",
     "Settlement",
     "StrategyExecution",
 ]

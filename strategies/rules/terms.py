@@ -8,6 +8,7 @@ from datetime import date, time
 from decimal import Decimal
 
 from market.kernel import contracts
+from strategies.rules.conditions import Conditions, check_conditions
 from strategies.rules.dates import Schedule, expiry_of, nearest_rule
 from strategies.rules.values import AtmBase, LegRule, Unresolvable
 from strategies.rules.written import naked_as_written
@@ -18,7 +19,7 @@ MOST_DAYS_BEFORE = {"weekly": 4, "monthly": 20}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Conditions):
     """Everything that one version of a strategy fixes; `legs` are numbered by their place."""
 
     legs: tuple[LegRule, ...]
@@ -86,6 +87,7 @@ def check(terms: Terms, *, underlying: str, house: House) -> None:
     _check_days(terms)
     _check_at_expiry(terms)
     _check_naked(terms)
+    check_conditions(terms, house)
 
 
 def _check_count(terms: Terms, house: House) -> None:

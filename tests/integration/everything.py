@@ -16,7 +16,18 @@ from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.db import transaction
 
-from execution.models import Settlement
+from allocations.risk import ScopeTerms
+from allocations.services import set_scope_limit
+from brokers.models import BrokerAccount
+from execution.models import (
+    AccountBook,
+    AccountPosition,
+    ForeignTrade,
+    Mismatch,
+    Receipt,
+    ReceiptAccount,
+    Settlement,
+)
 from execution.services import pause
 from market.fact_services import seed_facts
 from market.facts import tables
@@ -38,7 +49,8 @@ from tests.factories import (
 )
 from tests.integration.pages import world as story
 from tests.integration.routes import Route
-from users.models import ApiKey, User
+from users.alarm_services import add_channel
+from users.models import AlarmChannel, ApiKey, User
 from users.services import notify
 
 NOW = datetime(2026, 7, 29, 6, 10, tzinfo=UTC)
@@ -57,12 +69,14 @@ class World:
     subscription: Subscription
     key: ApiKey
     live_pair: Any
+    channel: AlarmChannel
+    receipt: Receipt
     ids: dict[str, Any] = field(default_factory=dict)
 
     @property
     def marks(self) -> list[str]:
         """Words that stand only in the owner's rows."""
-        named = [self.owner.email, self.key.prefix, self.key.name, "Day loss limit of a pair was hit"]
+        named = [self.channel.name, self.owner.email, self.key.prefix, self.key.name, "Day loss limit of a pair was hit"]
         accounts = [account.label for account in self.story.accounts.values()]
         orders = [order.client_ref for order in self.story.orders]
         return [*named, self.story.basket.name, *accounts, *orders]
@@ -75,7 +89,7 @@ class World:
             for account in self.story.accounts.values()
             for text in account.sealed_secrets.values()
         ]
-        return [self.key.digest, self.owner.password, self.curator.password, *sealed]
+        return [self.channel.sealed, self.key.digest, self.owner.password, self.curator.password, *sealed]
 
 
 def build() -> World:
@@ -91,11 +105,13 @@ def build() -> World:
     _ledger(subscription, played.timeline)
     _market_rows(played.timeline)
     _trading_rows(owner, played)
+    _reconciled_rows(played)
     world = World(
         owner, UserFactory(email="stranger@example.com"), curator,
         make_operator(email="operator@example.com"),
         User.objects.create_superuser("root@example.com", PASSWORD),
-        played, subscription, key, live_pair,
+        played, subscription, key, live_pair, _channel(owner, "The owner's telephone"),
+        _receipt(owner, played.timeline, played.accounts["zerodha"]),
     )  # fmt: skip
     _sign_in_rows(owner)
     world.ids.update(_ids(world))
@@ -128,6 +144,8 @@ def grow(world: World, times: int) -> None:
             subscription=subscription, period=date(2026, 7, 1), total=Decimal("1.00"), issued_at=NOW
         )
         make_api_key(owner, name=f"Key {n}")
+        _channel(owner, f"Telephone {n}")
+        _receipt(owner, timeline, account)
         notify(user=owner, kind="limit", severity="warning", title="Limit", body="", now=NOW,
                dedupe_key=f"grown {n}")  # fmt: skip
 
@@ -139,6 +157,8 @@ def _ids(world: World) -> dict[str, Any]:
     return {
         "notice_id": world.owner.notices.get().pk,
         "key_id": world.key.pk,
+        "channel_id": world.channel.pk,
+        "receipt_id": world.receipt.pk,
         "account_id": played.accounts["zerodha"].pk,
         "basket_id": played.basket.pk,
         "strategy_id": pair.strategy_id,
@@ -147,6 +167,7 @@ def _ids(world: World) -> dict[str, Any]:
         "order_id": played.orders[0].pk,
         "listing_id": world.subscription.basket.listing.pk,
         "subscription_id": world.subscription.pk,
+        "mismatch_id": Mismatch.objects.get().pk,
         "verb": "kill",
         "choice": "leave",
         "rest": "no-such-path",
@@ -159,6 +180,27 @@ def object_of(route: Route) -> Any:
     found = apps.get_model(app, model)._default_manager.order_by("pk").first()
     assert found is not None, f"{route}: the owner's world has no {app}.{model}"
     return found
+
+
+def _channel(owner: User, name: str) -> AlarmChannel:
+    channel, _ = add_channel(
+        user=owner, kind="telegram", name=name, address="4711", token="123456:ABC-def", source="test", now=NOW
+    )
+    return channel
+
+
+def _receipt(owner: User, timeline: Any, account: BrokerAccount) -> Receipt:
+    """Of an account with a limit of its own."""
+    set_scope_limit(
+        user=owner, scope="account", target=account, terms=ScopeTerms(max_lots=50), source="test", now=NOW
+    )
+    receipt = Receipt.objects.create(
+        user=owner, verb="exit", scope="account", target=account.pk, name=account.label, timeline=timeline, at=NOW
+    )
+    ReceiptAccount.objects.create(
+        receipt=receipt, broker_account=account, symbols=[], orders=0, positions=0, verified_at=NOW
+    )
+    return receipt
 
 
 def _ledger(subscription: Subscription, timeline: Any) -> None:
@@ -178,6 +220,27 @@ def _trading_rows(owner: User, played: story.World) -> None:
         position=played.pairs[0].positions.first(), trading_day=story.DAY, quantity=65,
         price=Decimal("12.00"), underlying_price=Decimal("24500.00"), provisional=True,
         source="test", amount=Decimal("780.00"), charges=Decimal("1.20"), at=NOW,
+    )  # fmt: skip
+
+
+def _reconciled_rows(played: story.World) -> None:
+    """A short that its owner bought back by hand, not settled yet."""
+    held = played.pairs[0].positions.filter(quantity__lt=0).first()
+    account, lot = played.pairs[0].broker_account, held.contract.lot_size
+    about = {"broker_account": account, "timeline": played.timeline}
+    AccountBook.objects.create(**about, read_at=NOW, due_at=None)
+    AccountPosition.objects.create(
+        **about, contract=held.contract, product="NRML", ours=held.quantity, external=lot,
+        disputed=lot, theirs=held.quantity + lot, read_at=NOW,
+    )  # fmt: skip
+    ForeignTrade.objects.create(
+        **about, contract=held.contract, product="NRML", trading_day=story.DAY, trade_id="H1",
+        broker_order_id="HAND1", side="BUY", quantity=lot, price=Decimal("61.00"), at=NOW,
+    )  # fmt: skip
+    Mismatch.objects.create(
+        **about, kind="squared_off", subject=f"{held.contract.symbol} NRML", contract=held.contract,
+        product="NRML", allocation=played.pairs[0], ours=held.quantity, theirs=held.quantity + lot,
+        missing=lot, fix="adopt_close", opened_at=NOW,
     )  # fmt: skip
 
 
