@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 
 import psycopg
 import pytest
@@ -29,9 +30,15 @@ MIGRATED = "migrated"  # the database that every xdist worker's own is a copy of
 
 
 def pytest_configure(config):
+    # Chosen before workers start, so that they all have it: another set of schedules in each run.
+    os.environ.setdefault("SCHEDULES_SEED", str(secrets.randbelow(10**9)))
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.WHITENOISE_AUTOREFRESH = True  # else every test client walks all static files when made
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
+def pytest_report_header(config):
+    return f"schedules of the proof: SCHEDULES_SEED={os.environ['SCHEDULES_SEED']}"
 
 
 def pytest_collection_finish():
