@@ -179,7 +179,7 @@ class Snapshot:
         return [
             Again(pair, last[pair.pk], sum(run.phase == "entry" for run in runs[pair.pk]) + 1)
             for pair in pairs
-            if pair.pk in granted and _may_enter_again(last[pair.pk], runs[pair.pk])
+            if pair.pk in granted and may_enter_again(last[pair.pk], runs[pair.pk])
         ]  # fmt: skip
 
     @cached_property
@@ -239,7 +239,7 @@ class Snapshot:
         ).order_by("allocation_id", "leg_number")
 
 
-def _may_enter_again(left: StrategyExecution, runs: list[StrategyExecution]) -> bool:
+def may_enter_again(left: StrategyExecution, runs: list[StrategyExecution]) -> bool:
     """Nothing of the pair is under way, no entry was asked since it left, and the count allows one."""
     version, entries = left.strategy_version, [run for run in runs if run.phase == "entry"]
     asked = sum(run.cause == "reentry" for run in entries)
