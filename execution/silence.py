@@ -37,13 +37,16 @@ class LastFrame:
         return (now - self.seen_at).total_seconds()
 
 
-def watch(*, now: datetime) -> bool:
-    """Note what frame has come, and tell once when none comes any more; whether the feed is silent."""
+def watch(*, now: datetime, frame: Frame | None = None) -> bool:
+    """Note what frame has come, and tell once when none comes any more; whether the feed is silent.
+
+    `frame` is the last one, from who has read it already.
+    """
     try:
         timeline = active_timeline()
     except Timeline.DoesNotExist:
         return False
-    last = _noted(timeline, now)
+    last = _noted(timeline, frame or quotes.latest(timeline.key), now)
     if last is None or not _is_silent(last, now):
         return False
     if quotes.connection().set(f"feed:told:{timeline.key}:{last.n}", b"1", nx=True, ex=REMEMBERED):
@@ -58,10 +61,10 @@ def _is_silent(last: LastFrame, now: datetime) -> bool:
     return (feed.health(quotes.connection()) or {}).get("state") != "finished"
 
 
-def _noted(timeline: Timeline, now: datetime) -> LastFrame | None:
+def _noted(timeline: Timeline, frame: Frame | None, now: datetime) -> LastFrame | None:
     """The last frame with the moment at which it was first seen."""
     key, client = f"feed:seen:{timeline.key}", quotes.connection()
-    raw, frame = client.get(key), quotes.latest(timeline.key)
+    raw = client.get(key)
     held = None if raw is None else orjson.loads(raw)
     if frame is not None and (held is None or held["n"] != frame.n):
         held = {

@@ -34,8 +34,8 @@ def tick() -> None:
     heartbeat("beat")
     heartbeat("worker")
     tell_operators()
-    silence.watch(now=timezone.now())
     desk = desk_now()
+    silence.watch(now=timezone.now(), frame=None if desk is None else desk.frame)
     if desk is None:
         return
     if is_first(BOOT):  # what happened while no worker ran is not known

@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as bounds
 from rest_framework.test import APIClient
 
 from tests.factories import UserFactory, make_api_key
+
+# No property is a matter of time: machines are shared.
+bounds.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+bounds.load_profile("house")
 
 TRUNCATE_TRIGGERS = """
 SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger

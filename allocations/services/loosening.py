@@ -50,9 +50,12 @@ def put_in_force(*, day: date, now: datetime) -> int:
 def _put_in_force(owner: Owner, day: date, now: datetime) -> bool:
     held = type(owner).objects.select_for_update(of=("self",)).get(pk=owner.pk)
     due = list(held.pending.exclude(asked_on=day))
+    values = {waiting.name: selectors.pending_value(waiting) for waiting in due}
+    if "lots" in values and values["lots"] > values.get("max_lots", held.max_lots):
+        del values["lots"]  # its limit was asked for anew, and still waits
+    due = [waiting for waiting in due if waiting.name in values]
     if not due:
         return False
-    values = {waiting.name: selectors.pending_value(waiting) for waiting in due}
     before = {name: getattr(held, name) for name in values}
     for name, value in values.items():
         setattr(held, name, value)

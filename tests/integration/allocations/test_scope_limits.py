@@ -96,6 +96,21 @@ def test_a_pair_that_has_traded_waits_and_its_page_says_both_values(api, client,
     assert api.patch(url, {"max_vega": "10"}, format="json").json()["pending"] == body["pending"]
 
 
+def test_lots_wait_until_the_limit_they_need_is_in_force(api, pair):
+    """The limit was asked for anew a day after the lots: in force on their day, it would be too small."""
+    traded(pair)
+    url = f"/options/strategies/{pair.strategy_id}/brokers/{pair.pk}"
+    api.patch(url, {"lots": 6, "max_lots": 6}, format="json")
+    today = PendingLimit.objects.first().asked_on
+    PendingLimit.objects.filter(name="lots").update(asked_on=today.replace(year=today.year - 1))
+
+    assert put_in_force(day=today, now=NOW) == 0
+    assert put_in_force(day=today.replace(year=today.year + 1), now=NOW) == 1
+
+    pair.refresh_from_db()
+    assert (pair.lots, pair.max_lots, PendingLimit.objects.count()) == (6, 6, 0)
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

@@ -139,6 +139,8 @@ def test_a_kill_works_by_plain_forms_and_the_api_tells_its_receipt(held, owner, 
     shown = mine.get(f"/options/risk/receipts/{head['id']}").json()
     assert (head["verb"], head["scope"], shown["verified_flat"]) == ("kill", "user", True)
     assert {part["positions_closed"] for part in shown["accounts"]} == {6, 5, 1}
+    again = mine.post("/options/risk/kill", {"scope": "user"}, format="json").json()
+    assert again["receipt_id"] == mine.get("/options/risk/receipts").json()["data"][0]["id"] > head["id"]
     assert theirs.get(f"/options/risk/receipts/{head['id']}").status_code == 404
     assert theirs.get("/options/risk/receipts").json()["data"] == []
 
