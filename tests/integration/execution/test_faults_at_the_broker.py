@@ -1,4 +1,4 @@
-"""Faults 18 to 27, 29, 30, 36 and 41: what the broker says late, wrongly, twice or not at all."""
+"""Faults 18 to 26, 31 and 41: what the broker says late, wrongly, twice or not at all."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -9,9 +9,6 @@ from brokers.types import (
     Ack,
     BrokerStatus,
     BrokerTrade,
-    OrderRequest,
-    OrderType,
-    Product,
     Rejected,
     Side,
     Unknown,
@@ -19,19 +16,15 @@ from brokers.types import (
 from execution import services
 from execution.engine.apply import apply_books, apply_order, apply_trade
 from execution.engine.dispatch import record_answer
-from execution.models import Order, StrategyExecution
 from market.kernel.frame import encode
 from tests.integration.execution.conftest import one_strategy
 from tests.integration.execution.fault_wires import (
     RefusesThe,
     Wire,
-    clear_faults,
     placed,
     plug,
     unplug,
 )
-from tests.integration.execution.test_engine_recovery import forget_wires, lose_login
-from users.models import Notice
 
 PUT = one_strategy("Cash Secured Put", broker="finvasia", lots=2)
 CONDOR = one_strategy("Iron Condor", broker="zerodha", lots=2)
@@ -216,59 +209,6 @@ def test_fault_26_a_pair_whose_broker_is_down_leaves_the_same_strategy_at_anothe
     assert (desk.run(b).status, desk.held(b)) == ("failed", {})
 
 
-def test_fault_27_a_token_that_ends_in_the_middle_of_a_wave_sends_no_short_and_exits_once_it_is_back(desk_of):
-    desk = desk_of(CONDOR)
-    desk.at(9, 20, change=lambda quotes: {s: q._replace(ask_quantity=0) for s, q in quotes.items()})
-    pair = desk.pair("Iron Condor", "zerodha")
-    assert [o.status for o in desk.orders(pair)] == ["WORKING", "WORKING"]
-    sealed = lose_login(desk, pair)
-
-    desk.at(9, 20, 5)
-    assert desk.held(pair) == {}  # without a login nothing is known, and nothing is taken for granted
-    BrokerAccount.objects.filter(pk=pair.broker_account_id).update(sealed_secrets=sealed)
-    forget_wires(desk)
-    desk.at(9, 20, 10)
-    desk.at(9, 20, 15)
-
-    assert sorted(desk.held(pair).values()) == [-130, -130, 130, 130]
-    assert len(placed(desk)) == 4
-
-
-def foreign(desk, pair, symbol, side, quantity):
-    """An order made in the broker's own app."""
-    request = OrderRequest(
-        client_ref="BYHAND", symbol=symbol, side=side, quantity=quantity, product=Product.NRML,
-        order_type=OrderType.MARKET, price=None, market_protection=5,
-    )  # fmt: skip
-    return desk.player.adapter(pair.broker_account).place(request)
-
-
-def test_fault_29_an_order_made_in_the_brokers_app_is_no_trade_of_a_pair(desk_of):
-    desk = desk_of(PUT)
-    desk.at(9, 20)
-    pair = put(desk)
-    before, (symbol,) = desk.held(pair), desk.held(pair)
-
-    foreign(desk, pair, symbol, Side.BUY, 65)
-    desk.at(9, 21)
-
-    assert desk.held(pair) == before
-    assert Order.objects.count() == 1
-
-
-def test_fault_30_a_leg_squared_off_in_the_brokers_app_is_not_entered_again(desk_of):
-    desk = desk_of(PUT)
-    desk.at(9, 20)
-    pair = put(desk)
-    (symbol,) = desk.held(pair)
-
-    foreign(desk, pair, symbol, Side.BUY, 130)
-    desk.minutes((9, 21), (9, 23))
-
-    assert StrategyExecution.objects.filter(phase="entry").count() == 1
-    assert len(placed(desk)) == 2
-
-
 def test_fault_31_a_halt_during_the_wave_of_shorts_lets_cancels_through_and_nothing_else(desk_of):
     desk = desk_of(CONDOR)
     desk.at(9, 20, change=no_bids)
@@ -283,21 +223,6 @@ def test_fault_31_a_halt_during_the_wave_of_shorts_lets_cancels_through_and_noth
     assert [o.status for o in desk.orders(pair, side="SELL", action="open")] == ["CANCELLED"] * 2
     assert desk.held(pair) == {}
     assert {o["side"] for o in placed(desk)[4:]} == {"SELL"}  # the hedges, after the shorts were gone
-
-
-def test_fault_36_an_order_whose_tag_and_answer_are_lost_waits_for_the_user(desk_of):
-    desk = desk_of(PUT)
-    desk.fault("forget_tag")
-    desk.fault("drop_answer")
-
-    desk.at(9, 20)
-    clear_faults(desk)
-    desk.minutes((9, 21), (9, 24))
-
-    (order,) = desk.orders(put(desk))
-    assert order.status == "UNKNOWN"
-    assert len(placed(desk)) == 1
-    assert Notice.objects.filter(kind="unknown_order").count() == 1
 
 
 def test_fault_41_a_forged_report_of_another_account_changes_nothing(desk):
