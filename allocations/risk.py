@@ -129,7 +129,7 @@ def denial(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairTerms:
-    """What a user sets for one pair: lots, product and limits."""
+    """What a user sets for one pair: lots, product, limits, and exits of its own."""
 
     lots: int
     max_lots: int
@@ -137,6 +137,11 @@ class PairTerms:
     max_margin: Decimal
     max_open_positions: int
     product: str = "NRML"
+    stop_loss: Decimal | None = None  # rupees a lot, as what follows; None or "": the strategy's
+    take_profit: Decimal | None = None
+    trail: str = ""
+    trail_every: Decimal | None = None
+    trail_by: Decimal | None = None
 
     @property
     def limit(self) -> RiskLimit:

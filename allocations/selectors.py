@@ -21,6 +21,7 @@ from users.models import User
 Scope = TradingState.Scope
 TERM_FIELDS = (
     "lots", "max_lots", "max_day_loss", "max_margin", "max_open_positions", "product",
+    "stop_loss", "take_profit", "trail", "trail_every", "trail_by",
 )  # fmt: skip
 
 

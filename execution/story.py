@@ -29,9 +29,12 @@ from users.errors import Refused
 from users.models import User
 
 CONSERVATIVE_INCOME = Path(__file__).with_name("stories") / "conservative_income.json"
-MONEY = {"max_day_loss", "max_margin"}
+MONEY = {"max_day_loss", "max_margin", "stop_loss", "take_profit", "trail_every", "trail_by"}
 TYPES: dict[str, type[time] | type[date]] = {"entry_time": time, "exit_time": time, "roll_time": time, "expiry_date": date}
-DECIMALS = {"take_profit", "stop_loss", "strike_value"}
+DECIMALS = {
+    "take_profit", "stop_loss", "strike_value", "stop", "target", "trail_every", "trail_by", "lock_at",
+    "lock_profit", "lock_every", "lock_by",
+}  # fmt: skip
 SOURCE = "command"
 
 

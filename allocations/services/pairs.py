@@ -18,6 +18,7 @@ from baskets.models import Basket
 from brokers.models import BrokerAccount
 from brokers.selectors import accounts_of
 from strategies.models import Strategy
+from strategies.rules import check_pair_exits
 from strategies.selectors import strategies_in, strategies_of, versions_for
 from users.errors import Conflict, Refused
 from users.models import User
@@ -160,6 +161,10 @@ def _check(terms: PairTerms, prefix: str = "") -> None:
         if getattr(terms, name) <= 0:
             raise Refused(f"{name}_not_above_zero", f"{name} must be above 0.",
                           fix="Send the most you accept.", field=f"{prefix}{name}")  # fmt: skip
+    check_pair_exits(
+        stop=terms.stop_loss, target=terms.take_profit, trail=terms.trail,
+        every=terms.trail_every, by=terms.trail_by, field=prefix,
+    )  # fmt: skip
 
 
 def _require_usable(user: User, strategy: Strategy, account: BrokerAccount) -> None:

@@ -26,6 +26,8 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     execution = runs.locked(execution_id, Status.DUE)
     if execution is None or not desk.is_open(execution.allocation.strategy.underlying):
         return []
+    if _legs_leave(execution):  # they are not rolled; the others are, once these are gone
+        return []
     stop = stopped(execution.allocation, desk)
     if stop is not None:  # nothing new may be opened, so the old is not given up either
         words = f"{stop.detail} The expiring legs stay and settle."
@@ -99,6 +101,13 @@ def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
         runs.finish(execution, Status.DONE, desk)
         return []
     return _open_new(execution, mine, desk)
+
+
+def _legs_leave(execution: StrategyExecution) -> bool:
+    return StrategyExecution.objects.filter(
+        allocation=execution.allocation, timeline=execution.timeline, phase="exit",
+        status__in=[Status.DUE, Status.RUNNING],
+    ).exists()  # fmt: skip
 
 
 def _hold(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[Work]:

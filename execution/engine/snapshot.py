@@ -10,29 +10,44 @@ from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import (
+    Case,
+    DecimalField,
+    Exists,
+    F,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Sum,
+    When,
+)
 
 from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
-from execution.models import Order, Position, Settlement, StrategyExecution
+from execution.models import Order, Position, Settlement, StopWatch, StrategyExecution
 from execution.states import OPEN_STATES
 from market.kernel.money import ZERO
 from market.models import Timeline
 from strategies.models import StrategyVersion
-from strategies.rules import Schedule
-from strategies.selectors import newest_versions, schedules_of, versions_by_id
+from strategies.rules import LegRule, Schedule
+from strategies.selectors import newest_versions, schedules_of, versions_by_id, watched_legs
 
 Status = StrategyExecution.Status
 
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """The trade that a pair is in: the lots it was entered with, and what was realised before it."""
+    """The trade that a pair is in: the lots it was entered with, what was realised before it, when
+    it began, and its net premium (received when above zero) where a stop or target is a share of it.
+    """
 
     lots: int
     realised_before: Decimal
+    since: datetime | None = None
+    premium: Decimal | None = None
 
 
 class OpenOrder(NamedTuple):
@@ -76,10 +91,29 @@ class Snapshot:
         return found
 
     @cached_property
-    def leaving(self) -> set[int]:
-        """Pairs that have an exit under way."""
+    def leaving(self) -> dict[int, list[int] | None]:
+        """By pair that has an exit under way, the legs that leave; None for all of them."""
         rows = self._runs.filter(phase="exit", status__in=[Status.DUE, Status.RUNNING])
-        return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
+        return dict(rows.values_list("allocation_id", "only_legs")) if self.held else {}
+
+    @cached_property
+    def watched_legs(self) -> dict[int, dict[int, LegRule]]:
+        """By version that is held, its legs with a stop or target of their own."""
+        versions = {rows[0].allocation.strategy_version_id for rows in self.held.values()}
+        return watched_legs(versions) if versions else {}
+
+    @cached_property
+    def watches(self) -> dict[tuple[int, str], StopWatch]:
+        """By pair and contract ("" for the whole trade), what its stops have seen."""
+        guarded = [
+            pair for pair, rows in self.held.items()
+            if has_bounds(rows[0].allocation)
+            or rows[0].allocation.strategy_version_id in self.watched_legs
+        ]  # fmt: skip
+        if not guarded:
+            return {}
+        rows = StopWatch.objects.filter(timeline=self.timeline, allocation__in=guarded)
+        return {(row.allocation_id, row.symbol): row for row in rows}
 
     @cached_property
     def states(self) -> dict[int, Effective]:
@@ -90,11 +124,12 @@ class Snapshot:
     def trades(self) -> dict[int, Trade]:
         """By pair that holds something and has a stop or target, its open trade."""
         bound = {
-            pair
+            pair: rows[0].allocation.strategy_version
             for pair, rows in self.held.items()
-            if has_bounds(rows[0].allocation.strategy_version)
+            if has_bounds(rows[0].allocation)
         }
-        return _trades(self.timeline, bound)
+        shares = {pair for pair, version in bound.items() if is_share_of_premium(version)}
+        return _trades(self.timeline, set(bound), shares)
 
     @cached_property
     def unasked(self) -> list[StrategyBrokerAllocation]:
@@ -148,9 +183,19 @@ class Snapshot:
         ).order_by("allocation_id", "leg_number")
 
 
-def has_bounds(version: StrategyVersion) -> bool:
-    """Whether a stop or target in rupees watches the trade."""
-    return version.take_profit is not None or version.stop_loss is not None
+def has_bounds(pair: StrategyBrokerAllocation) -> bool:
+    """Whether a stop, target or lock of the strategy or the pair watches the whole trade."""
+    version = pair.strategy_version
+    limits = (version.take_profit, version.stop_loss, version.lock_at, pair.take_profit, pair.stop_loss)
+    return any(limit is not None for limit in limits)
+
+
+def is_share_of_premium(version: StrategyVersion) -> bool:
+    """Whether a stop or target of the whole trade is a share of its premium."""
+    percent = StrategyVersion.StopUnit.PERCENT
+    return (version.stop_loss is not None and version.stop_loss_unit == percent) or (
+        version.take_profit is not None and version.take_profit_unit == percent
+    )
 
 
 def provisional(timeline: Timeline) -> QuerySet[Settlement]:
@@ -201,7 +246,7 @@ def versions_to_enter(
     return chosen | {pair: found[version] for pair, version in wanted.items() if version in found}
 
 
-def _trades(timeline: Timeline, pairs: set[int]) -> dict[int, Trade]:
+def _trades(timeline: Timeline, pairs: set[int], shares: set[int]) -> dict[int, Trade]:
     """By pair, its open trade; what its flat rows have realised since is taken off `realised_before`."""
     entries = (
         StrategyExecution.objects.filter(
@@ -209,14 +254,31 @@ def _trades(timeline: Timeline, pairs: set[int]) -> dict[int, Trade]:
         )
         .order_by("allocation_id", "-started_at")
         .distinct("allocation_id")
-        .values_list("allocation_id", "lots", "realised_before")
+        .values_list("allocation_id", "pk", "lots", "realised_before", "started_at")
     )
-    found = {pair: (lots, before) for pair, lots, before in entries}
+    found = {pair: entry for pair, *entry in entries}
     flat: dict[int, Decimal] = defaultdict(Decimal)
     rows = Position.objects.filter(timeline=timeline, allocation__in=pairs, quantity=0)
     for pair, realised in rows.values_list("allocation_id", "realised"):
         flat[pair] += realised
-    return {
-        pair: Trade(lots, before - flat[pair])
-        for pair, (lots, before) in ((p, found.get(p, (1, ZERO))) for p in pairs)
-    }
+    premiums = _premiums({entry[0] for pair, entry in found.items() if pair in shares})
+    trades = {}
+    for pair in pairs:
+        pk, lots, before, since = found.get(pair, (0, 1, ZERO, None))
+        trades[pair] = Trade(lots, before - flat[pair], since, premiums.get(pk))
+    return trades
+
+
+def _premiums(entries: set[int]) -> dict[int, Decimal]:
+    """By entry, the premium that its options took in (negative: cost), in rupees."""
+    if not entries:
+        return {}
+    paid = Case(
+        When(side="SELL", then=F("average_price") * F("filled_quantity")),
+        default=-F("average_price") * F("filled_quantity"),
+        output_field=DecimalField(max_digits=20, decimal_places=4),
+    )
+    orders = Order.objects.filter(
+        execution__in=entries, action=Order.Action.OPEN, filled_quantity__gt=0
+    ).exclude(contract__strike=None)
+    return dict(orders.order_by().values_list("execution_id").annotate(Sum(paid)))

@@ -4,6 +4,7 @@ from execution.models.orders import Fill, Order, OrderEvent
 from execution.models.performance import PerformanceMetric
 from execution.models.positions import Position, Settlement
 from execution.models.runs import StrategyExecution
+from execution.models.watches import StopWatch
 
 __all__ = [
     "Fill",
@@ -12,5 +13,6 @@ __all__ = [
     "PerformanceMetric",
     "Position",
     "Settlement",
+    "StopWatch",
     "StrategyExecution",
 ]

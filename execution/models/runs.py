@@ -45,6 +45,9 @@ class StrategyExecution(models.Model):
     started_at = models.DateTimeField(null=True, help_text="market time")
     finished_at = models.DateTimeField(null=True, help_text="market time")
     deadline = models.DateTimeField(null=True, help_text="wall time; entries only")
+    only_legs = models.JSONField(
+        null=True, help_text="the legs that this exit closes; none: everything the pair holds"
+    )
     plan = models.JSONField(null=True, help_text="the legs as resolved when it started")
     realised_before = models.DecimalField(
         max_digits=16, decimal_places=2, default=0, help_text="the pair's realised P&L when it started"

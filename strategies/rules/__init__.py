@@ -8,6 +8,8 @@ from strategies.rules.dates import (
     nearest_rule,
     next_expiry,
 )
+from strategies.rules.exit_checks import check_pair_exits
+from strategies.rules.exits import PAIR_EXITS, StrategyExits
 from strategies.rules.hedges import covers, goes_first, naked_units, released_lots, waves
 from strategies.rules.resolving import resolve, resolve_leg_at, roll_target, unit
 from strategies.rules.strikes import STRIKE_RULES, strike_of
@@ -16,6 +18,7 @@ from strategies.rules.values import AtmBase, Code, LegRule, ResolvedLeg, Unresol
 from strategies.rules.written import naked_as_written, surely_not_earlier
 
 __all__ = [
+    "PAIR_EXITS",
     "STRIKE_RULES",
     "AtmBase",
     "Chain",
@@ -24,10 +27,12 @@ __all__ = [
     "LegRule",
     "ResolvedLeg",
     "Schedule",
+    "StrategyExits",
     "Terms",
     "Unresolvable",
     "atm_strike",
     "check",
+    "check_pair_exits",
     "covers",
     "expiry_of",
     "goes_first",
