@@ -106,7 +106,7 @@ def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
 def _legs_leave(execution: StrategyExecution) -> bool:
     return StrategyExecution.objects.filter(
         allocation=execution.allocation, timeline=execution.timeline, phase="exit",
-        status__in=[Status.DUE, Status.RUNNING],
+        status__in=[Status.DUE, Status.RUNNING], only_legs__isnull=False,
     ).exists()  # fmt: skip
 
 

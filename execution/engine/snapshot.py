@@ -281,4 +281,5 @@ def _premiums(entries: set[int]) -> dict[int, Decimal]:
     orders = Order.objects.filter(
         execution__in=entries, action=Order.Action.OPEN, filled_quantity__gt=0
     ).exclude(contract__strike=None)
-    return dict(orders.order_by().values_list("execution_id").annotate(Sum(paid)))
+    sums = orders.order_by().values("execution_id").annotate(premium=Sum(paid))
+    return {row["execution_id"]: row["premium"] for row in sums}

@@ -7,7 +7,7 @@ from allocations.models import StrategyBrokerAllocation
 from execution.engine import loop
 from tests.factories import make_account, make_allocation
 
-BEFORE_ENTRIES, WITH_POSITIONS = 8, 9
+BEFORE_ENTRIES, WITH_POSITIONS = 8, 10
 
 
 def queries_of_a_tick(desk) -> int:
