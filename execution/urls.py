@@ -6,6 +6,7 @@ from execution.api import plans, risk, runs
 from execution.api.limits import Limits
 from execution.api.performance import Performance
 from execution.api.positions import Positions
+from execution.api.stops import Stops
 from execution.live.api import LiveTicket
 
 urlpatterns = [
@@ -14,6 +15,7 @@ urlpatterns = [
     path("orders", runs.Orders.as_view(), name="orders"),
     path("orders/<int:order_id>", runs.OneOrder.as_view(), name="order"),
     path("positions", Positions.as_view(), name="positions"),
+    path("stops", Stops.as_view(), name="stops"),
     path("performance", Performance.as_view(), name="performance"),
     path("risk", risk.Risk.as_view(), name="risk"),
     path("risk/limits", Limits.as_view(), name="risk-limits"),

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from execution.models import Fill, Order, OrderEvent, Position, StrategyExecution
+from execution.models import Fill, Order, OrderEvent, Position, StopWatch, StrategyExecution
 from execution.views.words import ORDER_WORDS, event_words, reason, slippage, why
 from users.api.fields import Money
 
@@ -37,17 +37,43 @@ class RunBody(PairShape, serializers.ModelSerializer):
     timeline = serializers.CharField(source="timeline.key")
     strategy_version = serializers.IntegerField(source="strategy_version.number")
     why = serializers.SerializerMethodField()
+    only_legs = serializers.ListField(
+        child=serializers.IntegerField(), allow_null=True,
+        help_text="an exit of these legs alone; null: of everything",
+    )  # fmt: skip
     margin = Money(allow_null=True)
 
     class Meta:
         model = StrategyExecution
         fields = (
             "id", *PAIR, "timeline", "trading_day", "phase", "cycle", "strategy_version", "lots",
-            "status", "cause", "code", "why", "detail", "due_at", "started_at", "finished_at", "margin",
+            "status", "cause", "only_legs", "code", "why", "detail", "due_at", "started_at", "finished_at", "margin",
         )  # fmt: skip
 
     def get_why(self, run: StrategyExecution) -> str:
         return why(run.code)
+
+
+class StopBody(PairShape, serializers.ModelSerializer):
+    """What the stops of one leg, or with leg_number 0 of the whole trade, stand at now.
+
+    `stop` and `target` are prices of what stop_of and target_of say: the leg, the underlying, or
+    rupees a lot of profit. `locked` is profit a lot that is kept. A level that is `crossed` has been
+    so for `crossed_frames` frames; the strategy's confirm_frames decide.
+    """
+
+    timeline = serializers.CharField(source="timeline.key")
+    contract = serializers.CharField(source="symbol", help_text="empty: the whole trade")
+    stop = Money(source="stop_at", allow_null=True)
+    target = Money(source="target_at", allow_null=True)
+    locked = Money(allow_null=True)
+
+    class Meta:
+        model = StopWatch
+        fields = (
+            "id", *PAIR, "timeline", "leg_number", "contract", "since", "stop", "stop_of", "target",
+            "target_of", "locked", "at_cost", "crossed", "crossed_frames", "updated_at",
+        )  # fmt: skip
 
 
 class EventBody(serializers.ModelSerializer):

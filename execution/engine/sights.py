@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from execution.models import StopWatch
+from execution.models.watches import Of
 from market.kernel.frame import Quote
 from strategies.rules import LegRule, StrategyExits, exits, stops
 from strategies.rules.stops import Bounds, Watch
@@ -86,6 +87,8 @@ class LegSight(Sight):
             "leg_number": self.rule.number,
             "stop_at": self._price(watch.stop, self.rule.stop_unit, watch),
             "target_at": self._price(self.bounds.target, self.rule.target_unit, watch),
+            "stop_of": _of(self.rule.stop_unit),
+            "target_of": _of(self.rule.target_unit),
         }
 
     def words(self, watch: Watch) -> str:
@@ -145,7 +148,8 @@ class TradeSight(Sight):
 
     def shown(self, watch: Watch, rules: Rules) -> dict[str, Any]:
         targets = [b.target for b in self.bounds(rules) if b.target is not None]
-        return {"stop_at": watch.stop, "target_at": min(targets, default=None)}
+        levels = {"stop_at": watch.stop, "target_at": min(targets, default=None)}
+        return {**levels, "stop_of": Of.LOT, "target_of": Of.LOT}
 
     def words(self, watch: Watch, rules: Rules) -> str:
         """Stop at -1000.00 rupees a lot: -1040.00."""
@@ -158,6 +162,10 @@ class TradeSight(Sight):
             away = self._moved(watch)
             return f"Stop at {self.exits.stop_loss:.2f} points of the underlying: it has moved {away or 0:+.2f}"
         return f"Stop at {watch.stop:.2f} rupees a lot: {found}"
+
+
+def _of(unit: str) -> Of:
+    return Of.UNDERLYING if unit == "underlying" else Of.LEG
 
 
 def stored(pair_exits: Mapping[str, Any]) -> dict[str, str]:

@@ -28,7 +28,7 @@ Key = tuple[int, str]
 Rows = Mapping[Key, StopWatch]
 KEY = ("allocation", "timeline", "symbol")
 WRITTEN = (
-    "leg_number", "since", "stop_at", "target_at", "rules", "updated_at",
+    "leg_number", "since", "stop_at", "stop_of", "target_at", "target_of", "rules", "updated_at",
     *(field.name for field in fields(Watch)),
 )  # fmt: skip
 

@@ -9,6 +9,14 @@ from allocations.models import StrategyBrokerAllocation
 from market.models import Timeline
 
 
+class Of(models.TextChoices):
+    """What a level is a price of."""
+
+    LEG = "leg", "the leg"
+    UNDERLYING = "underlying", "the underlying"
+    LOT = "lot", "rupees a lot"
+
+
 class StopWatch(models.Model):
     """The memory of one leg's stops, or with an empty symbol of the whole trade's.
 
@@ -37,6 +45,8 @@ class StopWatch(models.Model):
     higher_frames = models.PositiveSmallIntegerField(default=0)
     counted_at = models.DateTimeField(null=True, help_text="market time of the newest quote counted")
     stop_at = models.DecimalField(max_digits=18, decimal_places=4, null=True)
+    stop_of = models.CharField(max_length=10, choices=Of, default=Of.LEG)
+    target_of = models.CharField(max_length=10, choices=Of, default=Of.LEG)
     target_at = models.DecimalField(max_digits=18, decimal_places=4, null=True)
     rules = models.JSONField(default=list, help_text="exits of the pair that were in force in this trade")
     updated_at = models.DateTimeField(help_text="market time")

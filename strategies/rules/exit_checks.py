@@ -56,10 +56,9 @@ def check_lock(
 ) -> None:  # fmt: skip
     """A lock keeps less than the profit that sets it, which lies before the target."""
     if at is None:
-        for name, value in (("lock_profit", profit), ("lock_every", every), ("lock_by", by)):
-            if value is not None:
-                raise Refused("lock_at_missing", "It does not say at which profit to lock.",
-                              fix="Send lock_at, or no lock.", field=name)  # fmt: skip
+        if (profit, every, by) != (None, None, None):
+            raise Refused("lock_at_missing", "It does not say at which profit to lock.",
+                          fix="Send lock_at, or no lock.", field="lock_at")  # fmt: skip
         return
     _above_zero(at, "lock_at")
     if target is not None and at >= target:
