@@ -74,7 +74,8 @@ class StrategyBrokerAllocation(models.Model):
                 name="pair_target_above_zero",
             ),
             models.CheckConstraint(
-                condition=Q(trail="") | Q(stop_loss__isnull=False), name="a_pairs_trail_has_its_stop"
+                condition=Q(trail__in=["", Trail.NONE]) | Q(stop_loss__isnull=False),
+                name="a_pairs_trail_has_its_stop",
             ),
         ]
 

@@ -64,7 +64,7 @@ def work(execution: StrategyExecution, desk: Desk) -> list[Work]:
     return cancels + [Work(WorkKind.DISPATCH, order.pk) for order in fresh]
 
 
-def open_exit(  # noqa: PLR0913 - keyword only
+def open_exit(
     pair_positions: list[Position],
     desk: Desk,
     *,

@@ -256,12 +256,12 @@ def _trades(timeline: Timeline, pairs: set[int], shares: set[int]) -> dict[int, 
         .distinct("allocation_id")
         .values_list("allocation_id", "pk", "lots", "realised_before", "started_at")
     )
-    found = {pair: entry for pair, *entry in entries}
+    found = {pair: (pk, lots, before, since) for pair, pk, lots, before, since in entries}
     flat: dict[int, Decimal] = defaultdict(Decimal)
     rows = Position.objects.filter(timeline=timeline, allocation__in=pairs, quantity=0)
     for pair, realised in rows.values_list("allocation_id", "realised"):
         flat[pair] += realised
-    premiums = _premiums({entry[0] for pair, entry in found.items() if pair in shares})
+    premiums = _premiums({pk for pair, (pk, *_) in found.items() if pair in shares})
     trades = {}
     for pair in pairs:
         pk, lots, before, since = found.get(pair, (0, 1, ZERO, None))

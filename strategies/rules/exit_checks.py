@@ -71,7 +71,7 @@ def check_lock(
         _check_steps(every, by, "lock_every", "lock_by")
 
 
-def check_pair_exits(  # noqa: PLR0913 - keyword only
+def check_pair_exits(
     *, stop: Decimal | None, target: Decimal | None, trail: str, every: Decimal | None,
     by: Decimal | None, field: str,
 ) -> None:  # fmt: skip
