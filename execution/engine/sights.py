@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from execution.models import StopWatch
@@ -17,11 +18,16 @@ from strategies.rules.stops import Bounds, Watch
 Rules = list[dict[str, str]]  # exits of the pair that were in force in this trade, as they are stored
 
 
+MEMORY = tuple(field.name for field in fields(Watch))
+_memory = attrgetter(*MEMORY)
+
+
 class Known(NamedTuple):
-    """What is remembered of one leg or trade."""
+    """What is remembered of one leg or trade; `moved` when that is more than its row says."""
 
     watch: Watch
     rules: Rules
+    moved: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +44,7 @@ class Sight:
         """What the row remembers of this very trade."""
         if row is None or row.since != self.since:
             return Known(Watch(), [])
-        return Known(Watch(**{field.name: getattr(row, field.name) for field in fields(Watch)}), row.rules)
+        return Known(Watch(**dict(zip(MEMORY, _memory(row), strict=True))), row.rules, moved=False)
 
     def has_fired(self, known: Known) -> bool:
         return stops.has_fired(known.watch, self.frames)
@@ -69,17 +75,18 @@ class LegSight(Sight):
         return exits.leg_bounds(self.rule, self.entry)
 
     def after(self, row: StopWatch | None) -> Known:
-        watch, _ = self.held(row)
-        if exits.needs_underlying(self.rule):
-            watch = self._referred(watch)
+        held = self.held(row)
+        watch = self._referred(held.watch) if exits.needs_underlying(self.rule) else held.watch
         gains = exits.leg_gains(
             self.rule, entry=self.entry, mark=self.mark, at=self.quote.at, moved=self._moved(watch)
         )
-        return Known(stops.observed([self.bounds], watch, gains, frames=self.frames), [])
+        after = stops.observed([self.bounds], watch, gains, frames=self.frames)
+        return Known(after, [], held.moved or after is not held.watch)
 
     def at_cost(self, known: Known) -> Known:
         in_price = self.rule.stop_unit != "underlying"
-        return known._replace(watch=stops.moved_to_cost(known.watch, in_price=in_price))
+        after = stops.moved_to_cost(known.watch, in_price=in_price)
+        return Known(after, [], known.moved or after != known.watch)
 
     def shown(self, watch: Watch) -> dict[str, Any]:
         """The columns for people."""
@@ -132,15 +139,17 @@ class TradeSight(Sight):
     last: datetime
 
     def after(self, row: StopWatch | None) -> Known:
-        watch, rules = self.held(row)
-        if self.exits.stop_loss_unit == "underlying":
-            watch = self._referred(watch)
-        if self.pair_exits not in rules:  # a looser one joins the others and waits for the next trade
-            rules = [*rules, self.pair_exits]
+        held = self.held(row)
+        away = self.exits.stop_loss_unit == "underlying"
+        watch = self._referred(held.watch) if away else held.watch
+        # a looser one joins the others and waits for the next trade
+        rules = held.rules if self.pair_exits in held.rules else [*held.rules, self.pair_exits]
         gains = exits.strategy_gains(
             self.a_lot, first=self.first, last=self.last, moved=self._moved(watch)
         )
-        return Known(stops.observed(self.bounds(rules), watch, gains, frames=self.frames), rules)
+        after = stops.observed(self.bounds(rules), watch, gains, frames=self.frames)
+        moved = held.moved or after is not held.watch or rules is not held.rules
+        return Known(after, rules, moved)
 
     def bounds(self, rules: Rules) -> list[Bounds]:
         own = self.exits.bounds(self.premium)

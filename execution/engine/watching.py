@@ -7,20 +7,19 @@ each of its open legs has a usable quote. What has fired stays fired until the l
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 
 from execution.engine import closes, marks
 from execution.engine.desk import Desk
-from execution.engine.sights import Known, LegSight, Sight, TradeSight, stored
+from execution.engine.sights import MEMORY, Known, LegSight, Sight, TradeSight, stored
 from execution.engine.snapshot import Snapshot, has_bounds
 from execution.models import Position, StopWatch
 from market.kernel.frame import Quote
 from strategies.models import StrategyVersion
 from strategies.rules import LegRule, exits
-from strategies.rules.stops import Watch
 from strategies.selectors import exits_of
 
 Key = tuple[int, str]
@@ -28,7 +27,7 @@ Rows = Mapping[Key, StopWatch]
 KEY = ("allocation", "timeline", "symbol")
 WRITTEN = (
     "leg_number", "since", "stop_at", "stop_of", "target_at", "target_of", "rules", "updated_at",
-    *(field.name for field in fields(Watch)),
+    *MEMORY,
 )  # fmt: skip
 
 
@@ -43,36 +42,63 @@ class Leave:
 
 def judge(desk: Desk, seen: Snapshot) -> dict[int, Leave]:
     """By pair that must leave by a stop, target or lock. What its levels saw is committed first."""
-    found = {pair: sights for pair, rows in seen.held.items() if (sights := _sights(pair, rows, seen, desk))}
+    market = _Market(seen, desk)
+    found = {
+        pair: sights
+        for pair, rows in seen.held.items()
+        if (sights := _sights(pair, rows, seen, desk, market))
+    }
     known = {pair: _judged(sights, seen.watches, seen) for pair, sights in found.items()}
-    moved = {pair: found[pair] for pair in found if _has_moved(found[pair], known[pair], seen.watches)}
+    moved = {pair: found[pair] for pair in found if any(each.moved for each in known[pair].values())}
     if moved:
         known |= _remember(moved, seen, desk)
     leaves = {pair: _leave(found[pair], known[pair], seen) for pair in found}
     return {pair: leave for pair, leave in leaves.items() if leave is not None}
 
 
-def _sights(pair: int, rows: list[Position], seen: Snapshot, desk: Desk) -> list[Sight]:
+class _Market:
+    """The frame as stops may see it; many pairs hold the same contracts, each is looked at once."""
+
+    def __init__(self, seen: Snapshot, desk: Desk) -> None:
+        names = {rows[0].allocation.strategy.underlying for rows in seen.held.values()}
+        self.spots = {name: desk.frame.spot(name) for name in names if desk.is_open(name)}
+        self._desk = desk
+        self._quotes: dict[str, Quote | None] = {}
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The contract's quote if it may be judged."""
+        if symbol not in self._quotes:
+            quote, now = self._desk.frame.quote(symbol), self._desk.now
+            usable = exits.is_usable(quote, now, self._desk.frame.cadence)
+            self._quotes[symbol] = quote if usable else None
+        return self._quotes[symbol]
+
+
+def _sights(
+    pair: int, rows: list[Position], seen: Snapshot, desk: Desk, market: _Market
+) -> list[Sight]:
     allocation = rows[0].allocation
     legs = seen.watched_legs.get(allocation.strategy_version_id, {})
     bound = has_bounds(allocation)
     underlying = allocation.strategy.underlying
-    if not (legs or bound) or seen.leaving.get(pair, ()) is None or not desk.is_open(underlying):
+    if not (legs or bound) or seen.leaving.get(pair, ()) is None or underlying not in market.spots:
         return []
-    spot = desk.frame.spot(underlying)
-    shared = {"pair": pair, "frames": allocation.strategy_version.confirm_frames, "spot": spot}
+    frames = allocation.strategy_version.confirm_frames
+    shared = {"pair": pair, "frames": frames, "spot": market.spots[underlying]}
     sights: list[Sight] = []
-    if bound and (whole := _of_trade(rows, seen, desk, shared)) is not None:
+    if bound and (whole := _of_trade(rows, seen, desk, market, shared)) is not None:
         sights.append(whole)
     for row in rows:
         rule = legs.get(row.leg_number)
-        if rule is not None and (leg := _of_leg(row, rule, desk, shared)) is not None:
+        if rule is not None and (leg := _of_leg(row, rule, desk, market, shared)) is not None:
             sights.append(leg)
     return sights
 
 
-def _of_leg(row: Position, rule: LegRule, desk: Desk, shared: dict[str, Any]) -> LegSight | None:
-    quote = _usable(row, desk)
+def _of_leg(
+    row: Position, rule: LegRule, desk: Desk, market: _Market, shared: dict[str, Any]
+) -> LegSight | None:
+    quote = market.quote(row.contract.symbol)
     if quote is None or closes.is_worthless(row, desk) or row.opened_at is None:
         return None
     return LegSight(
@@ -87,9 +113,9 @@ def _of_leg(row: Position, rule: LegRule, desk: Desk, shared: dict[str, Any]) ->
 
 
 def _of_trade(
-    rows: list[Position], seen: Snapshot, desk: Desk, shared: dict[str, Any]
+    rows: list[Position], seen: Snapshot, desk: Desk, market: _Market, shared: dict[str, Any]
 ) -> TradeSight | None:
-    quotes = [_usable(row, desk) for row in rows]
+    quotes = [market.quote(row.contract.symbol) for row in rows]
     times = [quote.at for quote in quotes if quote is not None]
     began = [row.opened_at for row in rows if row.opened_at is not None]
     if len(times) < len(rows) or not began:
@@ -109,11 +135,6 @@ def _of_trade(
         last=max(times),
         **shared,
     )
-
-
-def _usable(row: Position, desk: Desk) -> Quote | None:
-    quote = desk.frame.quote(row.contract.symbol)
-    return quote if exits.is_usable(quote, desk.now, desk.frame.cadence) else None
 
 
 def _judged(sights: Iterable[Sight], rows: Rows, seen: Snapshot) -> dict[Key, Known]:
@@ -142,13 +163,6 @@ def _version(pair: int, seen: Snapshot) -> StrategyVersion:
     return seen.held[pair][0].allocation.strategy_version
 
 
-def _has_moved(sights: Iterable[Sight], known: dict[Key, Known], rows: Rows) -> bool:
-    return any(
-        sight.held(rows.get((sight.pair, sight.symbol))) != known[sight.pair, sight.symbol]
-        for sight in sights
-    )
-
-
 @transaction.atomic
 def _remember(
     moved: dict[int, list[Sight]], seen: Snapshot, desk: Desk
@@ -163,7 +177,7 @@ def _remember(
         _row(sight, after[pair][pair, sight.symbol], desk)
         for pair, sights in moved.items()
         for sight in sorted(sights, key=lambda sight: sight.symbol)
-        if sight.held(held.get((pair, sight.symbol))) != after[pair][pair, sight.symbol]
+        if after[pair][pair, sight.symbol].moved
     ]
     StopWatch.objects.bulk_create(
         fresh, update_conflicts=True, unique_fields=KEY, update_fields=WRITTEN
@@ -174,7 +188,7 @@ def _remember(
 
 def _row(sight: Sight, known: Known, desk: Desk) -> StopWatch:
     assert isinstance(sight, LegSight | TradeSight)
-    watch, rules = known
+    watch, rules, _ = known
     shown = sight.shown(watch) if isinstance(sight, LegSight) else sight.shown(watch, rules)
     return StopWatch(
         allocation_id=sight.pair,
@@ -183,7 +197,7 @@ def _row(sight: Sight, known: Known, desk: Desk) -> StopWatch:
         since=sight.since,
         rules=rules,
         updated_at=desk.now,
-        **{field.name: getattr(watch, field.name) for field in fields(Watch)},
+        **{name: getattr(watch, name) for name in MEMORY},
         **shown,
     )
 
@@ -197,7 +211,7 @@ def _leave(sights: list[Sight], known: dict[Key, Known], seen: Snapshot) -> Leav
         if not sight.has_fired(found):
             continue
         if isinstance(sight, TradeSight):
-            return Leave(found.watch.crossed, sight.words(*found))
+            return Leave(found.watch.crossed, sight.words(found.watch, found.rules))
         if isinstance(sight, LegSight) and sight.rule.number not in leaving:
             legs.append(sight)
     return _leave_of(legs, known, seen) if legs else None

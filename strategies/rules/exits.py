@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from market.kernel.frame import Quote
@@ -33,6 +34,7 @@ class StrategyExits:
     lock_every: Decimal | None = None
     lock_by: Decimal | None = None
 
+    @lru_cache(maxsize=2048)  # noqa: B019 - a frozen value, kept for what trades now
     def bounds(self, premium: Decimal | None) -> Bounds:
         """In rupees a lot; `premium` is the trade's net premium a lot, for what is a share of it."""
         percent, away = self.stop_loss_unit == "percent", self.stop_loss_unit == "underlying"
@@ -66,6 +68,7 @@ def overridden(bounds: Bounds, pair: Mapping[str, Any]) -> Bounds:
     return changed
 
 
+@lru_cache(maxsize=8192)
 def leg_bounds(rule: LegRule, entry: Decimal) -> Bounds:
     """In points of the leg's price, or of the underlying; `entry` is its average price."""
     of_stop = entry / HUNDRED if rule.stop_unit == "percent" else Decimal(1)

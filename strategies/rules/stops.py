@@ -18,6 +18,7 @@ ZERO = Decimal(0)
 GRAIN = Decimal("0.0001")  # what a row keeps
 Trail = Literal["none", "stepped", "continuous"]
 Crossing = Literal["", "stop", "target", "lock"]
+Levels = tuple[Decimal | None, Decimal | None]  # stop, locked profit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class Watch:
 def observed(bounds: Sequence[Bounds], watch: Watch, gains: Gains, *, frames: int) -> Watch:
     """The watch after one more frame; of several bounds the tightest holds. Once fired it stays so.
 
-    The same frame again, or an older one, changes nothing.
+    The same frame again, or an older one, changes nothing; where nothing changes it is the same object.
     """
     if has_fired(watch, frames):
         return watch
@@ -82,7 +83,7 @@ def observed(bounds: Sequence[Bounds], watch: Watch, gains: Gains, *, frames: in
     if begun.counted_at is not None and gains.first <= begun.counted_at:
         return begun
     after = _crossed(bounds, _raised(bounds, begun, gains, frames), gains)
-    return after if after == begun else replace(after, counted_at=gains.last)
+    return after if after is begun else replace(after, counted_at=gains.last)
 
 
 def has_fired(watch: Watch, frames: int) -> bool:
@@ -97,7 +98,7 @@ def moved_to_cost(watch: Watch, *, in_price: bool) -> Watch:
     return replace(watch, at_cost=True, stop=max(watch.stop, ZERO))
 
 
-def levels(bounds: Sequence[Bounds], gain: Decimal) -> tuple[Decimal | None, Decimal | None]:
+def levels(bounds: Sequence[Bounds], gain: Decimal) -> Levels:
     """(stop, locked profit) that these rules give once the trade has gained so much."""
     stops = [_trailed(rule, rule.stop, gain) for rule in bounds if rule.stop is not None]
     locks = [lock for rule in bounds if (lock := _locked(rule, gain)) is not None]
@@ -110,14 +111,14 @@ def grained(value: Decimal) -> Decimal:
 
 
 def _trailed(rule: Bounds, stop: Decimal, gain: Decimal) -> Decimal:
+    if rule.trail == "none":
+        return -stop
     gained = max(gain, ZERO)
-    if rule.trail == "continuous":
-        return gained - stop
     if rule.trail == "stepped":
         assert rule.trail_every is not None
         assert rule.trail_by is not None
         return gained // rule.trail_every * rule.trail_by - stop
-    return -stop
+    return gained - stop
 
 
 def _locked(rule: Bounds, gain: Decimal) -> Decimal | None:
@@ -129,24 +130,26 @@ def _locked(rule: Bounds, gain: Decimal) -> Decimal | None:
 
 
 def _tightened(bounds: Sequence[Bounds], watch: Watch, gain: Decimal) -> Watch:
-    stop, locked = levels(bounds, gain)
-    return replace(
-        watch,
-        best=max(watch.best, gain),
-        stop=_tighter(watch.stop, stop),
-        locked=_tighter(watch.locked, locked),
-    )
+    stop, locked = _tighter_of(watch, levels(bounds, gain))
+    if (stop, locked) == (watch.stop, watch.locked):
+        return watch
+    return replace(watch, best=max(watch.best, gain), stop=stop, locked=locked)
+
+
+def _tighter_of(watch: Watch, found: Levels) -> Levels:
+    return _tighter(watch.stop, found[0]), _tighter(watch.locked, found[1])
 
 
 def _tighter(held: Decimal | None, found: Decimal | None) -> Decimal | None:
-    known = [level for level in (held, found) if level is not None]
-    return max(known, default=None)
+    if held is None or found is None:
+        return found if held is None else held
+    return max(held, found)
 
 
 def _raised(bounds: Sequence[Bounds], watch: Watch, gains: Gains, frames: int) -> Watch:
     """Levels that follow the gain move to the least gain of so many frames."""
     gain = gains.stop
-    quiet = replace(watch, higher=None, higher_frames=0)
+    quiet = watch if watch.higher is None else replace(watch, higher=None, higher_frames=0)
     if gain is None or not _moves(bounds, watch, gain):
         return quiet
     least = gain if watch.higher is None else min(watch.higher, gain)
@@ -160,14 +163,13 @@ def _raised(bounds: Sequence[Bounds], watch: Watch, gains: Gains, frames: int) -
 
 
 def _moves(bounds: Sequence[Bounds], watch: Watch, gain: Decimal) -> bool:
-    then = _tightened(bounds, watch, gain)
-    return (then.stop, then.locked) != (watch.stop, watch.locked)
+    return _tighter_of(watch, levels(bounds, gain)) != (watch.stop, watch.locked)
 
 
 def _crossed(bounds: Sequence[Bounds], watch: Watch, gains: Gains) -> Watch:
     now = _crossings(bounds, watch, gains)
     if not now:
-        return replace(watch, crossed="", crossed_frames=0)
+        return replace(watch, crossed="", crossed_frames=0) if watch.crossed else watch
     if watch.crossed in now:
         return replace(watch, crossed_frames=watch.crossed_frames + 1)
     return replace(watch, crossed=now[0], crossed_frames=1)
