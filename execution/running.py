@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,8 @@ from execution.live import events
 from market import facts_in_force, quotes
 from market.models import Timeline
 from market.selectors import active_timeline
+
+RECONCILE_EVERY = timedelta(seconds=60)
 
 
 class LiveFeed:
@@ -42,9 +45,16 @@ def desk_now() -> Desk | None:
         adapter_for=adapter_for,
         feed=LiveFeed(),
         tag_key=settings.SECRET_KEY.encode(),
+        reconcile_every=RECONCILE_EVERY,
     )
 
 
 def heartbeat(process: str) -> None:
     """Say that the process is alive, for ten seconds."""
     quotes.connection().set(f"heartbeat:{process}", timezone.now().isoformat(), ex=10)
+
+
+def is_first(boot: str) -> bool:
+    """Whether this is the first tick of the process that started as `boot`."""
+    day = 86400
+    return bool(quotes.connection().set(f"ticked:{boot}", timezone.now().isoformat(), nx=True, ex=day))

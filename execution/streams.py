@@ -17,6 +17,7 @@ from brokers.types import Adapter, BrokerEvent, BrokerOrder, BrokerTrade, ReadFa
 from execution.engine.apply import apply_books
 from execution.engine.desk import Work, WorkKind
 from execution.models import Order
+from execution.reconcile import books
 from execution.running import desk_now
 from execution.states import AT_BROKER
 from market.models import Timeline
@@ -93,6 +94,9 @@ class Streams:
             source="push",
         )
         self._enqueue([Work(WorkKind.ADVANCE, execution) for execution in sorted(moved)])
+        if any(not report.client_ref for report in reports):  # somebody trades by hand
+            books.ask([account.pk], desk.timeline, now=desk.wall)
+            self._enqueue([Work(WorkKind.RECONCILE, account.pk)])
 
 
 def _trading_accounts(timeline: Timeline) -> list[BrokerAccount]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from uuid import uuid4
 
 import structlog
 from celery import shared_task
@@ -14,10 +15,13 @@ from execution.deaths import tell_operators
 from execution.engine import loop
 from execution.engine.desk import Work, WorkKind
 from execution.models import StrategyExecution
-from execution.running import desk_now, heartbeat
+from execution.reconcile import books
+from execution.running import desk_now, heartbeat, is_first
 
 log = structlog.get_logger(__name__)
 Enqueue = Callable[[list[Work]], None]
+BESIDE_ORDERS = {WorkKind.RECONCILE}  # three books of a broker: no order waits behind them
+BOOT = uuid4().hex  # of this process
 
 
 @shared_task(name="execution.tick")
@@ -28,6 +32,8 @@ def tick() -> None:
     tell_operators()
     desk = desk_now()
     if desk is not None:
+        if is_first(BOOT):  # what happened while no worker ran is not known
+            books.ask([pk for pk, _ in books.accounts_in(desk.timeline)], desk.timeline, now=desk.wall)
         enqueue(loop.tick(desk))
 
 
@@ -42,12 +48,17 @@ def perform(kind: str, row_id: int) -> None:
 def enqueue(works: list[Work]) -> None:
     """Hand work to the workers; the rows stay, so what gets lost here is found by the next tick."""
     for work in works:
-        perform.apply_async((work.kind.value, work.id), queue="orders", expires=30)
+        queue = "celery" if work.kind in BESIDE_ORDERS else "orders"
+        perform.apply_async((work.kind.value, work.id), queue=queue, expires=30)
 
 
 def start_after_commit(runs: Iterable[StrategyExecution], *, enqueue: Enqueue = enqueue) -> None:
     """Start these runs once their rows are committed, without waiting for the next tick."""
-    works = [Work(WorkKind.START, run.pk) for run in runs]
+    hand_over_after_commit([Work(WorkKind.START, run.pk) for run in runs], enqueue=enqueue)
+
+
+def hand_over_after_commit(works: list[Work], *, enqueue: Enqueue = enqueue) -> None:
+    """Hand work to the workers once the rows that it is about are committed."""
     if works:
         transaction.on_commit(partial(hand_over, works, enqueue=enqueue))
 

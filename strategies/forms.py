@@ -10,6 +10,7 @@ from django import forms
 from django.forms import BaseFormSet, formset_factory
 
 from market.kernel.contracts import UNDERLYINGS
+from strategies.condition_forms import ConditionsForm, clock
 from strategies.models import Leg, StrategyVersion, Trail
 from strategies.presets import Preset
 from strategies.rules import LegRule, Terms
@@ -41,16 +42,12 @@ def _choice(label: str, choices: Any, help_text: str = "") -> forms.ChoiceField:
     return forms.ChoiceField(label=label, required=False, choices=choices, help_text=help_text)
 
 
-def _clock() -> forms.TimeInput:
-    return forms.TimeInput({"type": "time"}, format="%H:%M")
-
-
-class TermsForm(DeskForm):
+class TermsForm(ConditionsForm):
     """Schedule and exits of a strategy."""
 
-    entry_time = forms.TimeField(label="Enter at (IST)", widget=_clock())
+    entry_time = forms.TimeField(label="Enter at (IST)", widget=clock())
     exit_time = forms.TimeField(
-        label="Exit at (IST)", widget=_clock(), required=False, help_text="Empty: held overnight"
+        label="Exit at (IST)", widget=clock(), required=False, help_text="Empty: held overnight"
     )
     day_rule = forms.ChoiceField(label="Enter", choices=StrategyVersion.DayRule.choices)
     days_before = forms.IntegerField(
@@ -62,7 +59,7 @@ class TermsForm(DeskForm):
     )  # fmt: skip
     at_expiry = forms.ChoiceField(label="At expiry", choices=StrategyVersion.AtExpiry.choices)
     roll_time = forms.TimeField(
-        label="Roll or close at", widget=_clock(), required=False, help_text="On the day it is due"
+        label="Roll or close at", widget=clock(), required=False, help_text="On the day it is due"
     )
     take_profit = forms.DecimalField(
         label="Profit target", required=False, decimal_places=2, help_text="Rupees a lot, or see Exits"
@@ -118,6 +115,7 @@ class TermsForm(DeskForm):
     def applied(self, terms: Terms) -> Terms:
         """The terms with what was entered."""
         entered = {name: self.cleaned_data[name] for name in TermsForm.base_fields}
+        entered |= self.conditions_entered()
         entered["weekdays"] = tuple(entered["weekdays"])
         return replace(terms, **_with_usual(entered))
 

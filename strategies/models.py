@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from baskets.models import Basket
+from strategies.entry_columns import CONDITION_CONSTRAINTS, ConditionColumns
 
 
 class Strategy(models.Model):
@@ -56,7 +57,7 @@ def sound_trail(stop: str, name: str) -> models.CheckConstraint:
     )
 
 
-class StrategyVersion(models.Model):
+class StrategyVersion(ConditionColumns):
     """Schedule, rules and legs as they were saved once. Editing writes the next number."""
 
     class Completion(models.TextChoices):
@@ -172,6 +173,7 @@ class StrategyVersion(models.Model):
                 condition=~Q(at_expiry="roll") | Q(roll_time__isnull=False),
                 name="a_roll_has_a_time",
             ),
+            *CONDITION_CONSTRAINTS,
         ]
 
     def __str__(self) -> str:

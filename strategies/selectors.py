@@ -17,13 +17,21 @@ from market.kernel import calendar, contracts
 from market.kernel.clock import IST, ist_day
 from market.models import Timeline
 from strategies.models import Leg, Strategy, StrategyVersion
-from strategies.rules import House, LegRule, Schedule, StrategyExits, Terms
+from strategies.rules import (
+    CONDITION_FIELDS,
+    Conditions,
+    House,
+    LegRule,
+    Schedule,
+    StrategyExits,
+    Terms,
+)
 from users.models import User
 
 TERM_FIELDS = (
     "entry_time", "exit_time", "day_rule", "days_before", "atm_base", "entry_tolerance_seconds",
     "completion", "take_profit", "stop_loss", "at_expiry", "roll_time", "roll_days_before",
-    "naked_calls", "naked_puts", "cash_secured",
+    "naked_calls", "naked_puts", "cash_secured", *(n for n in CONDITION_FIELDS if n != "skip_days"),
     "take_profit_unit", "stop_loss_unit", "trail", "trail_every", "trail_by", "lock_at", "lock_profit",
     "lock_every", "lock_by", "on_leg_stop", "break_even", "confirm_frames",
 )  # fmt: skip
@@ -94,7 +102,16 @@ def leg_rules(version: StrategyVersion) -> list[LegRule]:
 def terms(version: StrategyVersion) -> Terms:
     """The whole version as a pure value."""
     values: dict[str, Any] = {name: getattr(version, name) for name in TERM_FIELDS}
-    return Terms(legs=tuple(leg_rules(version)), weekdays=tuple(version.weekdays), **values)
+    return Terms(
+        legs=tuple(leg_rules(version)), weekdays=tuple(version.weekdays),
+        skip_days=tuple(version.skip_days), **values,
+    )  # fmt: skip
+
+
+def conditions(version: StrategyVersion) -> Conditions:
+    """What the version asks of an entry, a re-entry and a roll."""
+    values: dict[str, Any] = {name: getattr(version, name) for name in CONDITION_FIELDS}
+    return Conditions(**values | {"skip_days": tuple(version.skip_days)})
 
 
 def exits_of(version: StrategyVersion) -> StrategyExits:

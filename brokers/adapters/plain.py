@@ -211,6 +211,7 @@ def _order(row: dict[str, Any]) -> BrokerOrder:
         symbol=row["symbol"],
         side=Side(row["side"]),
         quantity=_units(row["quantity"]),
+        product=Product(row["product"]),
         filled_quantity=_units(row["filled_quantity"]),
         average_price=_optional(_decimal, row["average_price"]),
         status=BrokerStatus(row["status"]),
@@ -227,6 +228,7 @@ def _trade(row: dict[str, Any]) -> BrokerTrade:
         symbol=row["symbol"],
         side=Side(row["side"]),
         quantity=_units(row["quantity"]),
+        product=Product(row["product"]),
         price=_decimal(row["price"]),
         at=datetime.fromisoformat(row["at"]),
     )

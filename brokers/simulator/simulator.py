@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from brokers.simulator import admin, books, dated
+from brokers.simulator import admin, app, books, dated
 from brokers.simulator import faults as injected
 from brokers.simulator import market as exchange_market
 from brokers.simulator.checks import form_of
@@ -41,6 +41,7 @@ class Simulator:
     ) -> None:
         self.ledger = ledger
         self.faults = Faults()
+        self._echoes_tags = True  # some brokers do not say the tag of an order
         self._rates = Rates(orders_per_second)
         self._token = token
         self._latency_us = round(latency.total_seconds() * 1_000_000)
@@ -98,6 +99,9 @@ class Simulator:
             ("POST", "/admin/settle"): lambda: self._committed(
                 lambda: admin.settle(self.ledger, document_of(body))
             ),
+            ("POST", "/admin/tags"): lambda: self._set_tags(document_of(body)),
+            ("POST", "/admin/app/orders"): lambda: self._by_hand(app.place, body, wall),
+            ("POST", "/admin/app/square-off"): lambda: self._by_hand(app.square_off, body, wall),
         }
         if (method, path) not in routes:
             raise Refusal("NO_SUCH_ROUTE", f"{method} {path} is not served.", 404)
@@ -130,7 +134,7 @@ class Simulator:
                     route, self.ledger, account, self._open_market(), query, document, wall_us
                 )
             )
-        return injected.spoilt(answer, met)
+        return injected.spoilt(answer if self._echoes_tags else books.untagged(answer, query), met)
 
     def _place(
         self, account: Row, document: dict[str, Any], wall_us: int, met: list[Fault]
@@ -178,6 +182,17 @@ class Simulator:
             return 0
         with self.ledger.transaction():
             return Exchange(self.ledger, market).arrive(wall_us)
+
+    def _by_hand(self, act: Callable[..., dict[str, Any]], body: bytes, wall: datetime) -> dict[str, Any]:
+        with self.ledger.transaction():
+            return act(self.ledger, self._open_market(), document_of(body), microseconds(wall))
+
+    def _set_tags(self, document: dict[str, Any]) -> dict[str, Any]:
+        echo = document.get("echo")
+        if not isinstance(echo, bool):
+            raise Refusal("BAD_REQUEST", "echo must be true or false.")
+        self._echoes_tags = echo
+        return {"echo": echo}
 
     def _arm(self, document: dict[str, Any]) -> dict[str, Any]:
         self.faults.arm(injected.fault_of(document))

@@ -7,8 +7,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from execution.lanes import slippage
 from execution.models import Fill, Order, OrderEvent, Position, StopWatch, StrategyExecution
-from execution.views.words import ORDER_WORDS, event_words, reason, slippage, why
+from execution.views.words import ORDER_WORDS, event_words, fix, reason, why
 from users.api.fields import Money
 
 PAIR = (
@@ -37,21 +38,27 @@ class RunBody(PairShape, serializers.ModelSerializer):
     timeline = serializers.CharField(source="timeline.key")
     strategy_version = serializers.IntegerField(source="strategy_version.number")
     why = serializers.SerializerMethodField()
+    fix = serializers.SerializerMethodField(help_text="what can be done about it")
     only_legs = serializers.ListField(
         child=serializers.IntegerField(), allow_null=True,
         help_text="an exit of these legs alone; null: of everything",
     )  # fmt: skip
     margin = Money(allow_null=True)
+    waiting = serializers.BooleanField(read_only=True, help_text="armed: `detail` says for what price")
 
     class Meta:
         model = StrategyExecution
         fields = (
             "id", *PAIR, "timeline", "trading_day", "phase", "cycle", "strategy_version", "lots",
-            "status", "cause", "only_legs", "code", "why", "detail", "due_at", "started_at", "finished_at", "margin",
+            "status", "cause", "only_legs", "code", "why", "fix", "detail", "due_at", "armed_at", "waiting",
+            "started_at", "finished_at", "margin",
         )  # fmt: skip
 
     def get_why(self, run: StrategyExecution) -> str:
         return why(run.code)
+
+    def get_fix(self, run: StrategyExecution) -> str:
+        return fix(run.code)
 
 
 class StopBody(PairShape, serializers.ModelSerializer):
@@ -106,6 +113,7 @@ class OrderBody(PairShape, serializers.ModelSerializer):
     contract = serializers.CharField(source="contract.symbol")
     state = serializers.SerializerMethodField(help_text="the status in words")
     why = serializers.SerializerMethodField()
+    fix = serializers.SerializerMethodField(help_text="what can be done about it")
     slippage = serializers.SerializerMethodField()
     charges = Money()
 
@@ -115,7 +123,7 @@ class OrderBody(PairShape, serializers.ModelSerializer):
             "id", "execution_id", *PAIR, "timeline", "contract", "leg_number", "action", "wave",
             "slice", "attempt", "side", "product", "quantity", "order_type", "price", "status", "state",
             "pending_op", "client_ref", "broker_order_id", "filled_quantity", "average_price",
-            "arrival_mid", "slippage", "charges", "code", "why", "upstream", "created_at",
+            "arrival_mid", "slippage", "charges", "code", "why", "fix", "upstream", "created_at",
             "finished_at",
         )  # fmt: skip
 
@@ -124,6 +132,9 @@ class OrderBody(PairShape, serializers.ModelSerializer):
 
     def get_why(self, order: Order) -> str:
         return reason(order)
+
+    def get_fix(self, order: Order) -> str:
+        return fix(order.code)
 
     def get_slippage(self, order: Order) -> str | None:
         lost = slippage(order)

@@ -14,7 +14,9 @@ PAIR = {
 RUN = {
     "id": 41, **PAIR, "timeline": "demo", "trading_day": "2026-08-04", "phase": "entry", "cycle": 1,
     "strategy_version": 2, "lots": 2, "status": "done", "cause": "schedule", "only_legs": None,
-    "code": "", "why": "", "detail": "", "due_at": "2026-08-04T09:20:00+05:30", "started_at": "2026-08-04T09:20:01+05:30",
+    "code": "", "why": "", "fix": "",
+    "detail": "", "due_at": "2026-08-04T09:20:00+05:30", "armed_at": None, "waiting": False,
+    "started_at": "2026-08-04T09:20:01+05:30",
     "finished_at": "2026-08-04T09:20:04+05:30", "margin": "154210.00",
 }  # fmt: skip
 EVENT = {
@@ -31,8 +33,25 @@ ORDER = {
     "product": "NRML", "quantity": 130, "order_type": "LIMIT", "price": "21.80", "status": "FILLED",
     "state": "Filled", "pending_op": "", "client_ref": "4J0Z8Q2M6T1XK7VB3N9C",
     "broker_order_id": "260804000017", "filled_quantity": 130, "average_price": "21.4000",
-    "arrival_mid": "21.3500", "slippage": "-6.50", "charges": "27.11", "code": "", "why": "",
+    "arrival_mid": "21.3500", "slippage": "-6.50", "charges": "27.11", "code": "", "why": "", "fix": "",
     "upstream": "", "created_at": "2026-08-04T09:20:01+05:30", "finished_at": "2026-08-04T09:20:01+05:30",
+}  # fmt: skip
+PAIR_LANES = {
+    "execution_id": 41, "allocation_id": 3, "broker": "zerodha", "label": "Zerodha paper", "lots": 2,
+    "status": "done", "orders_sent": 4, "orders_filled": 4, "slippage": "-31.20",
+    "legs": [{
+        "leg_number": 3, "action": "open", "side": "BUY", "contract": "NIFTY-20260804-24800-CE",
+        "slices": [{
+            "order_id": 90, "slice": 1, "attempt": 1, "quantity": 130, "filled_quantity": 130,
+            "sent": True, "status": "FILLED", "state": "Filled", "code": "", "why": "", "fix": "",
+            "ready_at": "2026-08-04T09:20:01+05:30", "answered_at": "2026-08-04T09:20:01+05:30",
+            "finished_at": "2026-08-04T09:20:02+05:30", "slippage": "-6.50", "fills": [FILL],
+        }],
+    }],
+}  # fmt: skip
+CODE = {
+    "code": "INSUFFICIENT_FUNDS", "group": "Denied by us",
+    "why": "The account does not have enough free money.", "fix": "Add funds, or enter fewer lots.",
 }  # fmt: skip
 POSITION = {
     "id": 12, **PAIR, "timeline": "demo", "contract": "NIFTY-20260804-24600-CE", "leg_number": 4,
@@ -68,6 +87,24 @@ ACT = {
     "verb": "kill", "scope": "pair", "target": 3,
     "exits": [{**RUN, "phase": "exit", "cause": "kill", "status": "due"}],
 }  # fmt: skip
+MISMATCH = {
+    "id": 4, "kind": "squared_off", "subject": "NIFTY-20260804-24600-CE NRML",
+    "title": "a position of ours was traded by hand",
+    "body": "NIFTY-20260804-24600-CE: a trade in the broker's own app went against what we hold.",
+    "contract": "NIFTY-20260804-24600-CE", "allocation_id": 3, "order_id": None, "platform": -130,
+    "broker": -65, "missing": 65, "opened_at": "2026-08-04T11:00:00+05:30", "chosen": "",
+    "choices": [{"fix": "adopt_close", "title": "Book it as our close",
+                 "meaning": "The pair's position is closed by that trade, at its price."}],
+    "resolved_at": None, "resolution": "",
+}  # fmt: skip
+RECONCILED = {
+    "broker_account_id": 1, "label": "Zerodha paper", "broker": "zerodha", "mode": "paper",
+    "agrees": False, "read_at": "2026-08-04T11:00:00+05:30", "failing_since": None, "why": "",
+    "positions": [{"contract": "NIFTY-20260804-24600-CE", "product": "NRML", "platform": -130,
+                   "external": 65, "broker": -65, "disputed": 65, "agrees": False}],
+    "mismatches": [MISMATCH],
+}  # fmt: skip
+ADOPTED = {**ORDER, "events": [EVENT], "fills": [FILL]}
 DENIAL = {"code": "LOTS_ABOVE_LIMIT", "why": "This entry would take the pair above its maximum lots.",
           "detail": "Close open lots, enter fewer, or raise max_lots."}  # fmt: skip
 PLANNED = {
@@ -84,6 +121,16 @@ PREVIEW = {
     "brokers": [{"broker_account_id": 1, "broker": "zerodha", "label": "Zerodha paper", "pairs": 1,
                  "orders": 4, "margin": "154210.00", "premium": "-9120.00",
                  "charges": "108.44", "available": "2500000.00", "enough": True}],
+}  # fmt: skip
+ADJUSTMENT = {
+    **PAIR, "goes": True, "denial": None, "margin_before": "154210.00", "margin_after": "149800.00",
+    "premium": "2405.00", "charges": "54.10",
+    "orders": [
+        {**PLANNED, "leg_number": 4, "contract": "NIFTY-20260804-24600-CE", "premium": "9230.00",
+         "margin_after": "96400.00"},
+        {**PLANNED, "leg_number": 4, "wave": 2, "side": "SELL", "contract": "NIFTY-20260804-24700-CE",
+         "limit_price": "51.40", "mid": "52.50", "premium": "-6825.00", "margin_after": "149800.00"},
+    ],
 }  # fmt: skip
 EXECUTED = {"hash": "6f1f0c1b2d3e4f50", "executions": [{**RUN, "status": "due"}]}
 PROPOSAL = {

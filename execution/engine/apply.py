@@ -13,24 +13,16 @@ from django.db.models import Q, Sum
 from allocations.models import TradingState
 from allocations.services import set_trading_state
 from brokers.models import BrokerAccount
-from brokers.types import BrokerOrder, BrokerStatus, BrokerTrade
+from brokers.types import BrokerOrder, BrokerTrade
+from execution import moves
 from execution.engine import tell
 from execution.engine.desk import Desk
 from execution.models import Fill, Order, OrderEvent, Position, Settlement
 from execution.positions import Holding, Trade, project, settled
-from execution.states import TERMINAL, OrderState, after_report
+from execution.states import TERMINAL, OrderState
 from market.kernel import charges
 from market.kernel.clock import ist_day
 from market.kernel.money import ZERO, rupees
-
-REPORTED = {
-    BrokerStatus.OPEN: OrderState.WORKING,
-    BrokerStatus.PARTIAL: OrderState.PARTIAL,
-    BrokerStatus.FILLED: OrderState.FILLED,
-    BrokerStatus.CANCELLED: OrderState.CANCELLED,
-    BrokerStatus.REJECTED: OrderState.REJECTED,
-    BrokerStatus.EXPIRED: OrderState.EXPIRED,
-}
 
 
 def apply_books(
@@ -56,7 +48,7 @@ def apply_books(
             moved |= apply_trade(order.pk, deal, desk, source=source)
     for report in reports:
         order = ours.find(report)
-        if order is not None and _says_more(order, report):
+        if order is not None and moves.says_more(order, report):
             moved |= apply_order(order.pk, report, desk, source=source)
     return moved
 
@@ -126,9 +118,7 @@ def apply_order(order_id: int, report: BrokerOrder, desk: Desk, *, source: str) 
     key = f"book:{report.status}:{report.filled_quantity}:{order.pending_op}"
     _event(order, desk, kind=report.status, source=source, key=key, payload={"reason": report.reason})
     order.broker_order_id = report.broker_order_id
-    reported = REPORTED[report.status]
-    if report.filled_quantity > order.filled_quantity:
-        reported = OrderState.WORKING
+    reported = moves.reported(report, filled=order.filled_quantity)
     if reported is OrderState.REJECTED:
         order.code, order.upstream = order.code or "REJECTED_BY_BROKER", report.reason
     if reported in TERMINAL:
@@ -193,17 +183,9 @@ def _locked(order_id: int) -> Order:
     )
 
 
-def _says_more(order: Order, report: BrokerOrder) -> bool:
-    state = REPORTED[report.status]
-    if state is OrderState.FILLED:
-        return order.status != OrderState.FILLED and order.broker_order_id != report.broker_order_id
-    return order.status != state or order.broker_order_id != report.broker_order_id
-
-
 def _sum_fills(order: Order) -> None:
-    fills = list(Fill.objects.filter(order=order).values_list("quantity", "price"))
-    order.filled_quantity = sum(quantity for quantity, _ in fills)
-    turnover = sum((quantity * price for quantity, price in fills), ZERO)
+    fills = Fill.objects.filter(order=order).values_list("quantity", "price")
+    order.filled_quantity, turnover = moves.sum_fills(fills)
     order.average_price = turnover / order.filled_quantity
     order.charges = charges.for_order(
         order.broker_account.broker,
@@ -216,14 +198,11 @@ def _sum_fills(order: Order) -> None:
 
 
 def _move(order: Order, reported: OrderState, desk: Desk) -> None:
-    before = OrderState(order.status)
-    order.status = after_report(
-        before, reported, filled=order.filled_quantity, quantity=order.quantity
-    )
-    if order.status in TERMINAL and before not in TERMINAL:
+    order.status, ended = moves.moved(order, reported)
+    if ended:
         order.finished_at = desk.now
         order.pending_op = Order.PendingOp.NONE
-    if order.status not in (OrderState.SENDING, OrderState.UNKNOWN):
+    if order.status not in moves.NO_ANSWER:
         order.next_lookup_at = None
     order.save()
     tell.order_changed(desk, order)

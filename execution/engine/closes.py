@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, timedelta
 
+from execution import gates, moves
 from execution.engine import orders as book
 from execution.engine.desk import Desk
 from execution.engine.orders import Ticket
 from execution.models import Order, Position, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
 from market.kernel.clock import ist_day
-
-LONGEST_WAIT = timedelta(seconds=30)  # between closes that the broker refuses, in market time
 
 
 def positions_of_pair(execution: StrategyExecution, *, lock: bool = False) -> list[Position]:
@@ -30,7 +28,7 @@ def leaving(held: list[Position], only_legs: list[int] | None) -> list[Position]
     if only_legs is None:
         return held
     named = [position for position in held if position.leg_number in only_legs]
-    leaning = [short for short in held if any(_needs(short, hedge) for hedge in named)]
+    leaning = [short for short in held if any(gates.leans(short, hedge) for hedge in named)]
     return named + [short for short in leaning if short not in named]
 
 
@@ -38,25 +36,26 @@ def release(
     execution: StrategyExecution, closing: Iterable[Position], held: list[Position], desk: Desk
 ) -> list[Order]:
     """Write the closing orders that may go now for `closing`; `held` is all that the pair holds."""
-    live = _live_closes(execution)
     mine = list(execution.orders.all())
-    tickets = []
-    for position in closing:
-        units = abs(position.quantity) - live.get(position.contract_id, 0)
-        if units <= 0 or is_worthless(position, desk) or must_wait(mine, position.contract_id, desk):
-            continue
-        if any(_needs(short, position) for short in held):
-            continue
-        tickets.append(
-            Ticket(
-                contract=position.contract,
-                leg_number=position.leg_number,
-                action=Order.Action.CLOSE,
-                wave=1 if position.quantity < 0 else 2,
-                side="BUY" if position.quantity < 0 else "SELL",
-                lots=units // position.contract.lot_size,
-            )
+    wanted = [position for position in closing if not is_worthless(position, desk)]
+    contracts = {position.contract_id for position in wanted}
+    released = gates.closings(
+        wanted,
+        held,
+        on_the_way=_live_closes(execution),
+        waiting={contract for contract in contracts if must_wait(mine, contract, desk)},
+    )
+    tickets = [
+        Ticket(
+            contract=position.contract,
+            leg_number=position.leg_number,
+            action=Order.Action.CLOSE,
+            wave=1 if position.quantity < 0 else 2,
+            side="BUY" if position.quantity < 0 else "SELL",
+            lots=units // position.contract.lot_size,
         )
+        for position, units in released
+    ]
     return book.write(execution, tickets, mine, desk)
 
 
@@ -75,8 +74,9 @@ def withdraw(rows: Iterable[Order], desk: Desk) -> list[Order]:
     """End unsent orders and ask to cancel the rest; the orders that still wait for the broker."""
     waiting = []
     for order in rows:
-        if order.status in (OrderState.READY, OrderState.DRAFT):
-            order.status, order.finished_at = OrderState.CANCELLED, desk.now
+        end = moves.withdrawn(order.status)
+        if end is not None:
+            order.status, order.finished_at = end, desk.now
             order.save(update_fields=["status", "finished_at"])
             continue
         if order.pending_op != Order.PendingOp.CANCEL:
@@ -94,9 +94,9 @@ def is_worthless(position: Position, desk: Desk) -> bool:
     return position.quantity > 0 and quote.ltp <= 2 * position.contract.tick_size
 
 
-def _live_closes(execution: StrategyExecution) -> dict[int, int]:
+def _live_closes(execution: StrategyExecution) -> dict[object, int]:
     """Units of each contract that closing orders of the pair may still fill, whichever run sent them."""
-    units: dict[int, int] = {}
+    units: dict[object, int] = {}
     rows = Order.objects.filter(
         allocation=execution.allocation,
         timeline=execution.timeline,
@@ -110,10 +110,7 @@ def _live_closes(execution: StrategyExecution) -> dict[int, int]:
 
 
 def must_wait(mine: Iterable[Order], contract_id: int, desk: Desk) -> bool:
-    """Whether the last close of this contract ended unfilled too short a while ago to try again.
-
-    It never goes again in the same frame; the wait doubles with each refusal, up to LONGEST_WAIT.
-    """
+    """Whether the last close of this contract ended unfilled too short a while ago to try again."""
     ended = [
         order.finished_at
         for order in mine
@@ -123,23 +120,4 @@ def must_wait(mine: Iterable[Order], contract_id: int, desk: Desk) -> bool:
         and order.finished_at is not None
         and ist_day(order.finished_at) == desk.day
     ]
-    if not ended:
-        return False
-    wait = min(timedelta(seconds=2 ** min(len(ended) - 1, 10)), LONGEST_WAIT)
-    return desk.now - max(ended) < wait
-
-
-def _needs(short: Position, hedge: Position) -> bool:
-    """Whether the open short option still leans on the hedge."""
-    if short.quantity >= 0 or short.contract.strike is None or short.pk == hedge.pk:
-        return False
-    kind = short.contract.option_type
-    if hedge.contract.option_type == "FUT":
-        return (hedge.quantity > 0) == (kind == "CE")
-    if hedge.quantity < 0:
-        return False
-    return hedge.contract.option_type == kind and _day(hedge) >= _day(short)
-
-
-def _day(position: Position) -> date:
-    return position.contract.expiry
+    return gates.refused_too_recently(ended, desk.now)

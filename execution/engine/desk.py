@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -25,6 +25,7 @@ class WorkKind(StrEnum):
     CHASE = "chase"  # a resting order: move its price to the touch
     LOOKUP = "lookup"  # an order without an answer: find it by its tag
     SYNC = "sync"  # a broker account: read its books
+    RECONCILE = "reconcile"  # a broker account: compare its books with ours
 
 
 class Work(NamedTuple):
@@ -58,6 +59,7 @@ class Desk:
     adapter_for: Callable[[BrokerAccount], Adapter]
     feed: Feed
     tag_key: bytes
+    reconcile_every: timedelta | None = None  # of wall time; None: when somebody asks
 
     @property
     def now(self) -> datetime:

@@ -9,30 +9,22 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from allocations.models import TradingState
 from allocations.selectors import effective_states
-from brokers.types import (
-    Ack,
-    NeverSent,
-    OrderRequest,
-    OrderType,
-    PlaceAnswer,
-    Product,
-    Rejected,
-    Side,
-)
+from brokers.types import Ack, OrderRequest, OrderType, PlaceAnswer, Product, ReadFailed, Side
+from execution import moves
 from execution.engine import tell
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.refs import client_ref
 from execution.engine.wires import NoWire, open_wire
-from execution.models import Order, OrderEvent
+from execution.models import AccountBook, Order, OrderEvent
+from execution.reconcile import books
 from execution.services import lock_account
-from execution.states import AT_BROKER, OrderState
+from execution.states import AT_BROKER, TERMINAL, OrderState
 
 PER_SECOND, PER_SECOND_FOR_ENTRIES = 9, 7
 PER_MINUTE, PER_MINUTE_FOR_ENTRIES = 180, 160
 FIRST_LOOKUP = timedelta(seconds=1)
-ATTEMPTS = 3  # of a slice whose connection was refused; after them its run decides anew
+LOGIN_REFUSED = "TOKEN_REFUSED"
 
 
 def dispatch(order_id: int, desk: Desk) -> list[Work]:
@@ -92,8 +84,9 @@ def record_answer(order_id: int, answer: PlaceAnswer, desk: Desk) -> list[Work]:
     order.upstream = upstream or order.upstream
     if isinstance(answer, Ack):
         order.broker_order_id = answer.broker_order_id
-    if order.status in (OrderState.SENDING, OrderState.UNKNOWN):  # a look-up may have come first
-        _take(order, answer, desk)
+    taken = moves.answered(order.status, order.attempt, answer)
+    if taken is not None:
+        _take(order, taken, desk)
     order.save()
     tell.order_changed(desk, order)
     return [Work(WorkKind.ADVANCE, order.execution_id)]
@@ -142,55 +135,70 @@ def ref_of(order: Order, desk: Desk, *, attempt: int) -> str:
     )
 
 
-def _take(order: Order, answer: PlaceAnswer, desk: Desk) -> None:
+def _take(order: Order, taken: moves.Answered, desk: Desk) -> None:
     order.next_lookup_at = None
-    if isinstance(answer, Ack):
-        order.status = OrderState.ACKED
-    elif isinstance(answer, Rejected):
-        order.status, order.code, order.finished_at = OrderState.REJECTED, answer.code, desk.now
+    order.status, order.code = taken.status, taken.code or order.code
+    if taken.status in TERMINAL:
+        order.finished_at = desk.now
+    if taken.again:
+        next_attempt(order, desk)
+    elif taken.status == OrderState.REJECTED and taken.code == LOGIN_REFUSED:
+        _login_refused(order, desk)
+    elif taken.status == OrderState.REJECTED:
         _tell_rejected(order, desk)
-    elif isinstance(answer, NeverSent):
-        order.status, order.finished_at = OrderState.NEVER_SENT, desk.now
-        if order.attempt < ATTEMPTS:
-            next_attempt(order, desk)
-        else:
-            order.code = "BROKER_UNREACHABLE"
-            _tell_unreachable(order, desk)
-    else:
-        order.status = OrderState.UNKNOWN
+    elif taken.status == OrderState.NEVER_SENT:
+        _tell_unreachable(order, desk)
+    elif taken.status == OrderState.UNKNOWN:
         order.next_lookup_at = desk.wall + FIRST_LOOKUP
         tell_unknown(order, desk)
 
 
-def _refusal(order: Order, desk: Desk) -> tuple[OrderState, str] | None:
+def _login_refused(order: Order, desk: Desk) -> None:
+    """The login has ended: an opening slice goes again when it is renewed and the books were compared.
+
+    A close is ordered anew by its run, after waits that double.
+    """
+    books.note_failure(order.broker_account, ReadFailed(order.upstream), desk)
+    if order.action == Order.Action.OPEN:
+        next_attempt(order, desk)
+
+
+def _refusal(order: Order, desk: Desk) -> moves.Refusal | None:
     """Why the order may not go out now: late, outside the session, or its pair is stopped."""
-    if not desk.is_open(order.contract.underlying):
-        return OrderState.EXPIRED, "OUTSIDE_SESSION"
+    opening = order.action == Order.Action.OPEN
+    state = effective_states([order.allocation])[order.allocation_id].state if opening else ""
+    return moves.refusal(
+        order.action,
+        in_session=desk.is_open(order.contract.underlying),
+        has_login=_has_login(order, desk),
+        late=order.expires_at is not None and desk.wall >= order.expires_at,
+        trading_state=str(state),
+    )
+
+
+def _has_login(order: Order, desk: Desk) -> bool:
     try:
         open_wire(desk, order.broker_account)
     except NoWire:
-        return OrderState.DENIED, "NO_LOGIN"
-    if order.action == Order.Action.CLOSE:
-        return None
-    if order.expires_at is not None and desk.wall >= order.expires_at:
-        return OrderState.EXPIRED, "TOO_LATE"
-    state = effective_states([order.allocation])[order.allocation_id].state
-    if state != TradingState.State.ACTIVE:
-        return OrderState.DENIED, str(state).upper()
-    return None
+        return False
+    return True
 
 
 def must_wait(order: Order) -> bool:
-    """Whether an opening order waits; a closing one never does. Needs the account's lock.
-
-    While an order of the pair has no answer its wave stands still, and while the account has an
-    order the other way in the same contract at the broker it would trade with itself.
-    """
-    return Order.objects.filter(pk=order.pk).filter(waits()).exists()
+    """Whether an opening order waits for others, or for its account's books. Needs the account's lock."""
+    if order.action != Order.Action.OPEN:
+        return False
+    others = Order.objects.filter(
+        broker_account=order.broker_account_id, timeline=order.timeline_id, status__in=AT_BROKER
+    )
+    unread = AccountBook.objects.filter(
+        broker_account=order.broker_account_id, timeline=order.timeline_id, failing_since__isnull=False
+    )
+    return moves.must_wait(order, others) or unread.exists()
 
 
 def waits() -> Q:
-    """READY orders that must wait for others, as `must_wait` says."""
+    """READY orders that must wait for others, as `moves.must_wait` says."""
     unknown = Order.objects.filter(
         allocation=OuterRef("allocation"), timeline=OuterRef("timeline"), status=OrderState.UNKNOWN
     )
@@ -198,7 +206,11 @@ def waits() -> Q:
         broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
         contract=OuterRef("contract"), status__in=AT_BROKER,
     ).exclude(side=OuterRef("side"))  # fmt: skip
-    return Q(action=Order.Action.OPEN) & (Exists(unknown) | Exists(meets))
+    unread = AccountBook.objects.filter(
+        broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
+        failing_since__isnull=False,
+    )  # fmt: skip
+    return Q(action=Order.Action.OPEN) & (Exists(unknown) | Exists(meets) | Exists(unread))
 
 
 def _within_rate(order: Order, wall: datetime) -> bool:

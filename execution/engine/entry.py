@@ -10,13 +10,24 @@ from django.conf import settings
 from django.db import transaction
 
 from allocations.models import StrategyBrokerAllocation
-from execution.engine import closes, opens, orders, runs
+from execution.engine import closes, opens, orders, runs, tell, waiting
 from execution.engine.desk import Desk, Work, WorkKind
-from execution.engine.judging import Plan, Stop, held_by, judge, shut, stopped
+from execution.engine.judging import (
+    Plan,
+    Stop,
+    found_legs,
+    held_by,
+    judge,
+    shut,
+    stopped,
+    unresolved,
+)
 from execution.models import Order, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
 from market.kernel.calendar import OutsideCoverage
+from market.kernel.clock import IST
 from market.kernel.money import ZERO
+from strategies.rules import Unresolvable, stored
 
 Status = StrategyExecution.Status
 
@@ -33,6 +44,8 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     )
     if execution is None:
         return []
+    if waiting.must_arm(execution):
+        return _arm(execution, desk)
     verdict = judge(execution, desk)
     if isinstance(verdict, Plan):
         try:
@@ -41,6 +54,29 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
             verdict = Stop(Status.DENIED, "NO_FACTS", str(error))
     _stop(execution_id, verdict, desk)
     return []
+
+
+def _arm(execution: StrategyExecution, desk: Desk) -> list[Work]:
+    """Resolve the contracts and begin to wait; the next steps ask for the price alone."""
+    legs = found_legs(execution, desk)
+    if isinstance(legs, Stop):
+        _stop(execution.pk, legs, desk)
+        return []
+    try:
+        watch = waiting.begin(execution, legs, desk)
+    except Unresolvable as error:
+        _stop(execution.pk, unresolved(error), desk)
+        return []
+    with transaction.atomic():
+        held = runs.locked(execution.pk, Status.DUE)
+        if held is None:
+            return []
+        held.armed_at, held.watch = desk.now, stored(watch)
+        held.plan = {**(held.plan or {}), "legs": opens.as_plan(legs)}
+        held.code, held.detail = "WAITING", waiting.words(watch)
+        held.save(update_fields=["armed_at", "watch", "plan", "code", "detail"])
+        tell.execution_changed(desk, held)
+    return [Work(WorkKind.START, execution.pk)]
 
 
 def advance(execution_id: int, desk: Desk) -> list[Work]:
@@ -71,6 +107,8 @@ def _hold(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[W
 def _work(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[Work]:
     """Release what may go, or withdraw the rest when the pair is stopped or its time is up."""
     stop = stopped(execution.allocation, desk)
+    if stop is not None and stop.may_clear and not _time_is_up(execution, desk):
+        return []
     if stop is None and not _time_is_up(execution, desk):
         fresh = opens.release(execution, mine, desk)
         if fresh or orders.open_orders(mine):
@@ -94,8 +132,9 @@ def _begin(execution_id: int, plan: Plan, desk: Desk) -> list[Work]:
     execution.plan = {"legs": opens.as_plan(plan.legs)}
     execution.margin = plan.margin
     execution.realised_before = sum((p.realised for p in held_by(pair, desk)), ZERO)
-    late = int((desk.now - execution.due_at).total_seconds())
-    execution.detail = f"{late} s after {execution.due_at:%H:%M:%S} UTC" if late > 1 else ""
+    late = 0 if execution.armed_at else int((desk.now - execution.due_at).total_seconds())
+    execution.detail = f"{late} s after {execution.due_at.astimezone(IST):%H:%M:%S}." if late > 1 else ""
+    execution.code = ""
     execution.save()
     if pair.strategy_version_id != execution.strategy_version_id:
         pair.strategy_version_id = execution.strategy_version_id
@@ -112,8 +151,7 @@ def _stop(execution_id: int, stop: Stop, desk: Desk) -> None:
     if execution is None:
         return
     if stop.may_clear:
-        execution.detail = f"{stop.code}: {stop.detail}"
-        execution.save(update_fields=["detail"])
+        runs.keep_waiting(execution, stop.code, stop.said)
         return
     runs.finish(execution, stop.status, desk, code=stop.code, detail=stop.detail)
 

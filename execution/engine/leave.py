@@ -94,7 +94,7 @@ def _end_entries(execution: StrategyExecution, desk: Desk) -> None:
     rows = StrategyExecution.objects.filter(
         allocation=execution.allocation,
         timeline=execution.timeline,
-        phase__in=["entry", "roll"],
+        phase__in=["entry", "roll", "adjust"],
         status__in=[Status.DUE, Status.RUNNING],
     )
     if execution.only_legs is not None:

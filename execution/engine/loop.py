@@ -9,24 +9,38 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from execution.engine import day, dispatch, entry, leave, missed_close, roll, schedule, settle, wire
+from execution.engine import (
+    adjust,
+    day,
+    dispatch,
+    entry,
+    leave,
+    missed_close,
+    roll,
+    schedule,
+    settle,
+    wire,
+)
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
+from execution.reconcile import look
 from execution.states import OrderState
 from market.models import Timeline
 
 Status = StrategyExecution.Status
 Step = Callable[[int, Desk], list[Work]]
 
-STARTS: dict[str, Step] = {"entry": entry.start, "exit": leave.start, "roll": roll.start}
-ADVANCES: dict[str, Step] = {"entry": entry.advance, "exit": leave.advance, "roll": roll.advance}
+PHASES = {"entry": entry, "exit": leave, "roll": roll, "adjust": adjust}
+STARTS: dict[str, Step] = {name: phase.start for name, phase in PHASES.items()}
+ADVANCES: dict[str, Step] = {name: phase.advance for name, phase in PHASES.items()}
 ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.DISPATCH: dispatch.dispatch,
     WorkKind.CANCEL: wire.cancel,
     WorkKind.CHASE: wire.chase,
     WorkKind.LOOKUP: wire.lookup,
     WorkKind.SYNC: wire.sync,
+    WorkKind.RECONCILE: look.reconcile,
 }
 
 TURN = {WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3}
@@ -43,7 +57,7 @@ def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
     settle.settle_expired(desk, seen)
     if day.is_over(desk) and not day.is_closed(desk):
         day.close(desk)
-    return [*_runs(desk, seen), *_orders(desk, seen)]
+    return [*_books(desk, seen), *_runs(desk, seen), *_orders(desk, seen)]
 
 
 def perform(work: Work, desk: Desk) -> list[Work]:
@@ -52,8 +66,11 @@ def perform(work: Work, desk: Desk) -> list[Work]:
     if step is not None:
         return step(work.id, desk)
     phase = StrategyExecution.objects.values_list("phase", flat=True).get(pk=work.id)
-    steps = STARTS if work.kind is WorkKind.START else ADVANCES
-    return steps[phase](work.id, desk)
+    if work.kind is WorkKind.ADVANCE:
+        return ADVANCES[phase](work.id, desk)
+    # an exit closes no more than the broker has, so the net must be fresh
+    moved = look.refresh(work.id, desk) if phase == "exit" else []
+    return [*STARTS[phase](work.id, desk), *moved]
 
 
 def _runs(desk: Desk, seen: Snapshot) -> list[Work]:
@@ -69,6 +86,11 @@ def _orders(desk: Desk, seen: Snapshot) -> list[Work]:
         if (kind := _next_step(order, desk, frozen=order.allocation_id in frozen)) is not None
     ]
     return sorted(works, key=lambda work: TURN[work.kind])
+
+
+def _books(desk: Desk, seen: Snapshot) -> list[Work]:
+    due = [account for account, due_at in seen.books if due_at is not None and due_at <= desk.wall]
+    return [Work(WorkKind.RECONCILE, account) for account in due]
 
 
 def _next_step(order: OpenOrder, desk: Desk, *, frozen: bool) -> WorkKind | None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from execution import gates
 from execution.engine import orders as book
 from execution.engine.desk import Desk
 from execution.engine.orders import Ticket
 from execution.models import Order, StrategyExecution
-from execution.states import OPEN_STATES, OrderState
 from market.kernel import contracts
 from market.services import ensure_contracts
-from strategies.rules import ResolvedLeg, released_lots, waves
-
-RETRIES = 3
+from strategies.rules import ResolvedLeg
 
 
 def as_plan(legs: list[ResolvedLeg]) -> list[dict[str, Any]]:
@@ -49,65 +47,34 @@ def release(execution: StrategyExecution, orders: list[Order], desk: Desk) -> li
     """Write the opening orders that may go now: all of wave 1, wave 2 in proportion to its fills."""
     legs, kept = planned(execution), planned(execution, "kept")
     version = execution.strategy_version
-    filled = filled_units(orders)
     kept_units = (execution.plan or {}).get("kept_units", {})
-    filled |= {leg.number: kept_units[str(leg.number)] for leg in kept}
-    gate = released_lots(
-        [*legs, *kept], execution.lots, filled, version.naked_calls, version.naked_puts
+    goals = gates.openings(
+        legs,
+        execution.lots,
+        orders,
+        kept={leg: kept_units[str(leg.number)] for leg in kept},
+        naked=(version.naked_calls, version.naked_puts),
+        completion=version.completion,
     )
     rows = ensure_contracts([leg.contract for leg in legs])
-    first, _ = waves([*legs, *kept])
-    tickets = []
-    for leg in legs:
-        goal = execution.lots * leg.ratio if leg in first else gate[leg.number]
-        tickets.append(
-            Ticket(
-                contract=rows[leg.contract.symbol],
-                leg_number=leg.number,
-                action=Order.Action.OPEN,
-                wave=1 if leg in first else 2,
-                side=leg.side,
-                lots=goal - _ordered_lots(execution, leg, orders),
-            )
+    tickets = [
+        Ticket(
+            contract=rows[goal.leg.contract.symbol],
+            leg_number=goal.leg.number,
+            action=Order.Action.OPEN,
+            wave=goal.wave,
+            side=goal.leg.side,
+            lots=goal.lots,
         )
+        for goal in goals
+    ]
     return book.write(execution, tickets, orders, desk)
 
 
 def is_complete(execution: StrategyExecution, orders: list[Order]) -> bool:
-    filled = filled_units(orders)
-    return all(
-        filled.get(leg.number, 0) >= execution.lots * leg.quantity_per_lot
-        for leg in planned(execution)
-    )
+    return gates.is_complete(planned(execution), execution.lots, orders)
 
 
 def excess_units(execution: StrategyExecution, orders: list[Order]) -> tuple[int, dict[int, int]]:
     """How many whole lots of the strategy the run holds, and by leg the units held beyond them."""
-    held = filled_units(orders)
-    for order in orders:
-        if order.action == Order.Action.CLOSE:
-            held[order.leg_number] = held.get(order.leg_number, 0) - order.filled_quantity
-    legs = planned(execution)
-    whole = max(0, min(held.get(leg.number, 0) // leg.quantity_per_lot for leg in legs))
-    return whole, {leg.number: held.get(leg.number, 0) - whole * leg.quantity_per_lot for leg in legs}
-
-
-def filled_units(orders: list[Order]) -> dict[int, int]:
-    """Units filled by leg number of a run's opening orders."""
-    units: dict[int, int] = {}
-    for order in orders:
-        if order.action == Order.Action.OPEN:
-            units[order.leg_number] = units.get(order.leg_number, 0) + order.filled_quantity
-    return units
-
-
-def _ordered_lots(execution: StrategyExecution, leg: ResolvedLeg, orders: list[Order]) -> int:
-    """Lots of the leg already ordered. What ended unfilled counts too, unless the policy retries."""
-    slices: dict[int, Order] = {}  # by slice, its last attempt: an earlier one was never sent
-    for order in sorted(orders, key=lambda order: order.attempt):
-        if order.leg_number == leg.number and order.action == Order.Action.OPEN:
-            slices[order.slice] = order
-    unfilled = [o for o in slices.values() if o.status not in OPEN_STATES | {OrderState.FILLED}]
-    may_retry = execution.strategy_version.completion == "retry" and len(unfilled) <= RETRIES
-    given_up = sum(o.quantity - o.filled_quantity for o in unfilled) if may_retry else 0
-    return (sum(o.quantity for o in slices.values()) - given_up) // leg.contract.lot_size
+    return gates.excess_units(planned(execution), orders)

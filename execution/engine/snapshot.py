@@ -6,48 +6,37 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import (
-    Case,
-    DecimalField,
-    Exists,
-    F,
-    Min,
-    OuterRef,
-    Q,
-    QuerySet,
-    Sum,
-    When,
-)
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
 from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
+from execution.engine.trades import Trade, has_bounds, is_share_of_premium, open_trades
 from execution.models import Order, Position, Settlement, StopWatch, StrategyExecution
+from execution.reconcile.books import accounts_in
 from execution.states import OPEN_STATES
-from market.kernel.money import ZERO
 from market.models import Timeline
 from strategies.models import StrategyVersion
 from strategies.rules import LegRule, Schedule
 from strategies.selectors import newest_versions, schedules_of, versions_by_id, watched_legs
 
 Status = StrategyExecution.Status
+#: Causes of the exits that a re-entry may follow.
+STOPPED = ("stop", "lock", "leg_stop")
+LEFT_BY = {"stop": STOPPED, "target": ("target",), "either": (*STOPPED, "target")}
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
-    """The trade that a pair is in: the lots it was entered with, what was realised before it, when
-    it began, and its net premium (received when above zero) where a stop or target is a share of it.
-    """
+class Again:
+    """A pair that left by a stop or target and may enter again, under this cycle of its entries."""
 
-    lots: int
-    realised_before: Decimal
-    since: datetime | None = None
-    premium: Decimal | None = None
+    pair: StrategyBrokerAllocation
+    exit: StrategyExecution
+    cycle: int
 
 
 class OpenOrder(NamedTuple):
@@ -116,6 +105,12 @@ class Snapshot:
         return {(row.allocation_id, row.symbol): row for row in rows}
 
     @cached_property
+    def adjusting(self) -> set[int]:
+        """Pairs that are being changed by hand: a roll waits until that is over."""
+        rows = self._runs.filter(phase="adjust", status__in=[Status.DUE, Status.RUNNING])
+        return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
+
+    @cached_property
     def states(self) -> dict[int, Effective]:
         """By pair that holds something, its trading state."""
         return effective_states([rows[0].allocation for rows in self.held.values()])
@@ -129,7 +124,7 @@ class Snapshot:
             if has_bounds(rows[0].allocation)
         }
         shares = {pair for pair, version in bound.items() if is_share_of_premium(version)}
-        return _trades(self.timeline, set(bound), shares)
+        return open_trades(self.timeline, set(bound), shares)
 
     @cached_property
     def unasked(self) -> list[StrategyBrokerAllocation]:
@@ -146,6 +141,27 @@ class Snapshot:
     def schedules(self) -> dict[int, Schedule]:
         """By version that may enter, its days."""
         return schedules_of(self.versions.values())
+
+    @cached_property
+    def again(self) -> list[Again]:
+        """Pairs whose last exit of the day allows a re-entry that has not been asked yet."""
+        exits = self._runs.filter(
+            trading_day=self.day, phase="exit", status=Status.DONE, cause__in=LEFT_BY["either"],
+            only_legs=None,
+        ).exclude(strategy_version__reentry="none")
+        last = {run.allocation_id: run for run in exits.select_related("strategy_version").order_by("cycle")}
+        if not last:
+            return []
+        runs: dict[int, list[StrategyExecution]] = defaultdict(list)
+        for run in self._runs.filter(trading_day=self.day, allocation__in=last).order_by("cycle"):
+            runs[run.allocation_id].append(run)
+        pairs = list(entering_pairs(self.timeline).filter(pk__in=last))
+        granted = versions_to_enter(pairs, self.wall)
+        return [
+            Again(pair, last[pair.pk], sum(run.phase == "entry" for run in runs[pair.pk]) + 1)
+            for pair in pairs
+            if pair.pk in granted and _may_enter_again(last[pair.pk], runs[pair.pk])
+        ]  # fmt: skip
 
     @cached_property
     def corrigible(self) -> list[Settlement]:
@@ -169,6 +185,11 @@ class Snapshot:
             OpenOrder(*row) for row in rows.order_by("action", "pk").values_list(*OpenOrder._fields)
         ]
 
+    @cached_property
+    def books(self) -> list[tuple[int, datetime | None]]:
+        """Accounts that trade here, and when their books are to be read next."""
+        return accounts_in(self.timeline)
+
     @property
     def _runs(self) -> QuerySet[StrategyExecution]:
         return StrategyExecution.objects.filter(timeline=self.timeline)
@@ -183,18 +204,16 @@ class Snapshot:
         ).order_by("allocation_id", "leg_number")
 
 
-def has_bounds(pair: StrategyBrokerAllocation) -> bool:
-    """Whether a stop, target or lock of the strategy or the pair watches the whole trade."""
-    version = pair.strategy_version
-    limits = (version.take_profit, version.stop_loss, version.lock_at, pair.take_profit, pair.stop_loss)
-    return any(limit is not None for limit in limits)
-
-
-def is_share_of_premium(version: StrategyVersion) -> bool:
-    """Whether a stop or target of the whole trade is a share of its premium."""
-    percent = StrategyVersion.StopUnit.PERCENT
-    return (version.stop_loss is not None and version.stop_loss_unit == percent) or (
-        version.take_profit is not None and version.take_profit_unit == percent
+def _may_enter_again(left: StrategyExecution, runs: list[StrategyExecution]) -> bool:
+    """Nothing of the pair is under way, no entry was asked since it left, and the count allows one."""
+    version, entries = left.strategy_version, [run for run in runs if run.phase == "entry"]
+    asked = sum(run.cause == "reentry" for run in entries)
+    return (
+        left.cause in LEFT_BY[version.reentry_after]
+        and asked < version.reentry_count
+        and not any(run.status in (Status.DUE, Status.RUNNING) for run in runs)
+        and not any(run.due_at >= left.finished_at for run in entries if left.finished_at)
+        and not any(run.phase == "exit" and run.cycle > left.cycle for run in runs)
     )
 
 
@@ -244,42 +263,3 @@ def versions_to_enter(
                 wanted[pair.pk] = row["strategy_version"]
     found = versions_by_id(wanted.values())
     return chosen | {pair: found[version] for pair, version in wanted.items() if version in found}
-
-
-def _trades(timeline: Timeline, pairs: set[int], shares: set[int]) -> dict[int, Trade]:
-    """By pair, its open trade; what its flat rows have realised since is taken off `realised_before`."""
-    entries = (
-        StrategyExecution.objects.filter(
-            timeline=timeline, allocation__in=pairs, phase="entry", started_at__isnull=False
-        )
-        .order_by("allocation_id", "-started_at")
-        .distinct("allocation_id")
-        .values_list("allocation_id", "pk", "lots", "realised_before", "started_at")
-    )
-    found = {pair: (pk, lots, before, since) for pair, pk, lots, before, since in entries}
-    flat: dict[int, Decimal] = defaultdict(Decimal)
-    rows = Position.objects.filter(timeline=timeline, allocation__in=pairs, quantity=0)
-    for pair, realised in rows.values_list("allocation_id", "realised"):
-        flat[pair] += realised
-    premiums = _premiums({pk for pair, (pk, *_) in found.items() if pair in shares})
-    trades = {}
-    for pair in pairs:
-        pk, lots, before, since = found.get(pair, (0, 1, ZERO, None))
-        trades[pair] = Trade(lots, before - flat[pair], since, premiums.get(pk))
-    return trades
-
-
-def _premiums(entries: set[int]) -> dict[int, Decimal]:
-    """By entry, the premium that its options took in (negative: cost), in rupees."""
-    if not entries:
-        return {}
-    paid = Case(
-        When(side="SELL", then=F("average_price") * F("filled_quantity")),
-        default=-F("average_price") * F("filled_quantity"),
-        output_field=DecimalField(max_digits=20, decimal_places=4),
-    )
-    orders = Order.objects.filter(
-        execution__in=entries, action=Order.Action.OPEN, filled_quantity__gt=0
-    ).exclude(contract__strike=None)
-    sums = orders.order_by().values("execution_id").annotate(premium=Sum(paid))
-    return {row["execution_id"]: row["premium"] for row in sums}

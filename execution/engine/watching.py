@@ -15,7 +15,8 @@ from django.db import transaction
 from execution.engine import closes, marks
 from execution.engine.desk import Desk
 from execution.engine.sights import MEMORY, Known, LegSight, Sight, TradeSight, stored
-from execution.engine.snapshot import Snapshot, has_bounds
+from execution.engine.snapshot import Snapshot
+from execution.engine.trades import has_bounds
 from execution.models import Position, StopWatch
 from market.kernel.frame import Quote
 from strategies.models import StrategyVersion

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 
 from django.db import transaction
 
 from brokers.models import BrokerAccount
 from brokers.types import Ack, BrokerOrder, ReadFailed
+from execution import moves
 from execution.engine import tell
 from execution.engine.apply import apply_books
 from execution.engine.desk import Desk, Work, WorkKind
@@ -20,8 +20,6 @@ from execution.states import OrderState
 from market.kernel import calendar
 from market.kernel.clock import ist_day
 
-#: Waits between look-ups of an UNKNOWN order: an order has sat 90 s before showing in a book.
-LOOKUP_WAITS = (1, 2, 4, 8, 15, 30, 60, 90)
 MODIFICATIONS = 20  # a broker allows 25
 RESTING = (OrderState.ACKED, OrderState.WORKING, OrderState.PARTIAL)
 
@@ -56,7 +54,10 @@ def chase(order_id: int, desk: Desk) -> list[Work]:
         tick=order.contract.tick_size,
         cross=EXIT_CROSS if order.action == Order.Action.CLOSE else ENTRY_CROSS,
         is_option=order.contract.strike is not None,
+        worst=order.worst_price,
     )
+    if price == order.price:  # it stands where it may stand at the furthest
+        return []
     try:
         wire = open_wire(desk, order.broker_account)
     except NoWire:
@@ -71,7 +72,7 @@ def chase(order_id: int, desk: Desk) -> list[Work]:
 def lookup(order_id: int, desk: Desk) -> list[Work]:
     """Find an order without an answer by its tag. Absence proves nothing until the day is over."""
     order = _order(order_id)
-    if order.status not in (OrderState.UNKNOWN, OrderState.SENDING):
+    if order.status not in moves.NO_ANSWER:
         return []
     try:
         found = open_wire(desk, order.broker_account).find(order.client_ref)
@@ -113,14 +114,14 @@ def _not_found(order_id: int, desk: Desk, *, words: str, absent: bool) -> None:
         .select_related("contract", "broker_account__user", "allocation__broker_account__user")
         .get(pk=order_id)
     )
-    if order.status not in (OrderState.UNKNOWN, OrderState.SENDING):
+    if order.status not in moves.NO_ANSWER:
         return
-    wait = LOOKUP_WAITS[min(order.lookups, len(LOOKUP_WAITS) - 1)]
+    order.next_lookup_at = desk.wall + moves.lookup_wait(order.lookups)
     order.lookups += 1
-    order.next_lookup_at = desk.wall + timedelta(seconds=wait)
-    order.status = OrderState.UNKNOWN
-    if absent and _its_day_is_over(order, desk) and order.lookups > len(LOOKUP_WAITS):
-        order.status, order.finished_at, order.next_lookup_at = OrderState.NEVER_SENT, desk.now, None
+    day_is_over = _its_day_is_over(order, desk)
+    order.status = moves.after_absence(order.lookups, absent=absent, day_is_over=day_is_over)
+    if order.status == OrderState.NEVER_SENT:
+        order.finished_at, order.next_lookup_at = desk.now, None
     order.save()
     _note(order, desk, kind="lookup", key=f"lookup:{order.lookups}", answer=words)
     tell.order_changed(desk, order)

@@ -3,11 +3,21 @@
 from execution.models.orders import Fill, Order, OrderEvent
 from execution.models.performance import PerformanceMetric
 from execution.models.positions import Position, Settlement
+from execution.models.reconciliation import (
+    AccountBook,
+    AccountPosition,
+    ForeignTrade,
+    Mismatch,
+)
 from execution.models.runs import StrategyExecution
 from execution.models.watches import StopWatch
 
 __all__ = [
+    "AccountBook",
+    "AccountPosition",
     "Fill",
+    "ForeignTrade",
+    "Mismatch",
     "Order",
     "OrderEvent",
     "PerformanceMetric",

@@ -41,6 +41,9 @@ class Order(models.Model):
     quantity = models.PositiveIntegerField()
     order_type = models.CharField(max_length=6)
     price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    worst_price = models.DecimalField(
+        max_digits=12, decimal_places=2, null=True, help_text="a chase moves the limit no further"
+    )
     status = models.CharField(max_length=10, choices=[(s.value, s.value) for s in OrderState])
     pending_op = models.CharField(max_length=6, choices=PendingOp, default=PendingOp.NONE, blank=True)
     client_ref = models.CharField(max_length=20, unique=True)

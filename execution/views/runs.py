@@ -14,14 +14,15 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from execution.forms import OrderFilter, RunFilter
+from execution.lanes import picture_of, slippage
 from execution.models import Order, StrategyExecution
 from execution.selectors import executions_of, orders_of
 from execution.views.words import (
     ORDER_WORDS,
     RUN_TONES,
     event_words,
+    fix,
     reason,
-    slippage,
     why,
 )
 from strategies.templatetags.strategy import contract_name
@@ -42,6 +43,7 @@ class OrderRow:
     state: str
     tone: str
     why: str
+    fix: str
 
 
 @login_required
@@ -74,8 +76,12 @@ def execution(request: SignedInRequest, execution_id: int) -> HttpResponse:
         for item in orders
         for event in item.order.events.all()
     ]
-    return render(request, "execution/run.html", {**_summary(run, orders), "events": sorted(
-        events, key=lambda event: (event["at"], event["id"]))})  # fmt: skip
+    context = {
+        **_summary(run, orders),
+        "picture": picture_of(request.user, run),
+        "events": sorted(events, key=lambda event: (event["at"], event["id"])),
+    }
+    return render(request, "execution/run.html", context)
 
 
 @login_required
@@ -104,8 +110,8 @@ def order_row(order: Order) -> OrderRow:
         state=state,
         tone=tone,
         why=reason(order),
+        fix=fix(order.code),
     )
-
 
 
 def _summary(run: StrategyExecution, orders: list[OrderRow]) -> dict[str, Any]:
@@ -113,6 +119,7 @@ def _summary(run: StrategyExecution, orders: list[OrderRow]) -> dict[str, Any]:
     return {
         "run": run,
         "why": why(run.code),
+        "fix": fix(run.code),
         "tone": RUN_TONES[run.status],
         "orders": orders,
         "unfinished": run.status in UNFINISHED,

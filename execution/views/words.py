@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from allocations.risk import Denial
+from execution.codes import CODES
 from execution.models import Order, OrderEvent, StrategyExecution
-from market.kernel.money import rupees
 from users.templatetags.money import grouped
 
 Status = StrategyExecution.Status
@@ -31,65 +30,24 @@ ORDER_WORDS: Mapping[str, tuple[str, str]] = {
     "EXPIRED": ("Expired", ""),
 }
 UNKNOWN_WORDS = "The broker did not answer. It is not sent twice: we look it up. Exits stay armed."
-WHY: Mapping[str, str] = {
-    "ABOVE_FREEZE": "The order was larger than the exchange takes in one order.",
-    "BAD_PRICE": "The broker did not take the price.",
-    "BAD_REQUEST": "The broker could not read the order.",
-    "ALREADY_IN": "The pair is in a trade.",
-    "BASKET_NOT_ACTIVE": "The basket is not active.",
-    "EXPIRED_CONTRACT": "The contract has expired.",
-    "FUNDS_UNREAD": "The broker did not say how much money is free, so nothing was sent.",
-    "INSUFFICIENT_FUNDS": "The account does not have enough free money.",
-    "INSUFFICIENT_MARGIN": "The account does not have enough free margin.",
-    "LIVE_ACCOUNT_IN_REPLAY": "A live account does not trade a replay.",
-    "NO_GRANT": "You may no longer enter this basket.",
-    "LEGS_MEET": "Two legs mean the same contract now.",
-    "MARKET_WITHOUT_PROTECTION": "A market order needs its price protection.",
-    "NO_DELTA": "No volatility could be read from the prices, so no delta strike was found.",
-    "NO_FORWARD": "The forward price is not known now.",
-    "NO_LIQUIDITY": "Nobody offered the other side.",
-    "NO_LISTED_STRIKE": "The rule means a strike that is not listed.",
-    "NO_QUOTE": "A contract has no price now.",
-    "NO_SPOT": "The index has no live price now.",
-    "NO_SUCH_EXPIRY": "The expiry that the rule means is not listed.",
-    "NO_WEEKLY_EXPIRY": "The index has no weekly expiry.",
-    "NOT_A_LOT_MULTIPLE": "The quantity was not a whole number of lots.",
-    "NOT_FILLED": "Nothing filled in time.",
-    "NOT_OPEN": "The order was no longer open at the broker.",
-    "OFF_TICK": "The price was not a whole number of ticks.",
-    "OUTSIDE_PRICE_BAND": "The price was outside the exchange's band.",
-    "OUTSIDE_SESSION": "The exchange was closed.",
-    "PAPER_DISABLED": "Paper trading is switched off.",
-    "SESSION_OVER": "The trading day ended first.",
-    "STALE_QUOTE": "The last price of a contract was too old to trade on.",
-    "TIMED_OUT": "It was not complete in time; the strategy's policy decided what stays.",
-    "TOKEN_REFUSED": "The broker did not accept the login.",
-    "TOO_LATE": "The entry time had passed by more than the tolerance.",
-    "TOO_MANY_MODIFICATIONS": "The broker allows no more changes of this order.",
-    "UNDECLARED_NAKED": "More short options would have been uncovered than the strategy declares.",
-    "UNKNOWN_SYMBOL": "The broker does not know the contract.",
-    "WITHDRAWN": "Withdrawn before it was sent.",
-}
-
 
 def why(code: str) -> str:
-    """The reason in words; "" where there is no code or it says nothing more than itself."""
-    if code in Denial.__members__.values():
-        return Denial(code).text
-    return WHY.get(code, code.replace("_", " ").capitalize() + "." if code else "")
+    """The reason in words, also of a code that an older version wrote; "" where there is none."""
+    known = CODES.get(code)
+    if known is not None:
+        return known.text
+    return code.replace("_", " ").capitalize() + "." if code else ""
+
+
+def fix(code: str) -> str:
+    """What the user can do about it; "" where there is no code."""
+    known = CODES.get(code)
+    return known.fix if known is not None else ""
 
 
 def reason(order: Order) -> str:
     """What there is to say about the order beyond its state."""
     return UNKNOWN_WORDS if order.status == "UNKNOWN" else why(order.code)
-
-
-def slippage(order: Order) -> Decimal | None:
-    """Rupees lost against the mid at arrival (negative is a cost); None before a fill."""
-    if not order.filled_quantity or order.average_price is None or order.arrival_mid is None:
-        return None
-    better = order.arrival_mid - order.average_price
-    return rupees((better if order.side == "BUY" else -better) * order.filled_quantity)
 
 
 def event_words(event: OrderEvent, name: str) -> str:

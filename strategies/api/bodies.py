@@ -10,14 +10,13 @@ from rest_framework import serializers
 
 from baskets.api import BasketBody
 from market.kernel.contracts import UNDERLYINGS
+from strategies.api.conditions import CLOCK, ConditionsBody
 from strategies.models import Leg, Strategy, StrategyVersion, Trail
 from strategies.presets import PRESETS
 from strategies.rules import LegRule, Terms
 from strategies.selectors import LEG_FIELDS, TERM_FIELDS
 from users.api.fields import Money
 from users.api.serializers import StrictSerializer
-
-CLOCK = ["%H:%M", "%H:%M:%S"]
 
 
 class PlainDecimal(serializers.DecimalField):
@@ -67,7 +66,7 @@ class LegBody(StrictSerializer):
         return data
 
 
-class TermsBody(StrictSerializer):
+class TermsBody(ConditionsBody):
     """Schedule, exits and legs of a strategy: what one version fixes."""
 
     entry_time = serializers.TimeField(input_formats=CLOCK, format="%H:%M:%S")
@@ -192,7 +191,7 @@ class VersionTerms(serializers.ModelSerializer):
 
     class Meta:
         model = StrategyVersion
-        fields: tuple[str, ...] = (*TERM_FIELDS, "weekdays")
+        fields: tuple[str, ...] = (*TERM_FIELDS, "weekdays", "skip_days")
 
 
 class VersionLegs(serializers.ModelSerializer):
@@ -281,4 +280,6 @@ def as_terms(data: dict[str, Any], base: Terms | None = None) -> Terms:
         )
     if "weekdays" in data:
         values["weekdays"] = tuple(data["weekdays"])
+    if "skip_days" in data:
+        values["skip_days"] = tuple(data["skip_days"])
     return Terms(**values)

@@ -8,6 +8,7 @@ from datetime import date, time
 from decimal import Decimal
 
 from market.kernel import contracts
+from strategies.rules.conditions import Conditions, check_conditions
 from strategies.rules.dates import Schedule, expiry_of, nearest_rule
 from strategies.rules.exit_checks import check_exits
 from strategies.rules.stops import Trail
@@ -20,7 +21,7 @@ MOST_DAYS_BEFORE = {"weekly": 4, "monthly": 20}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Conditions):
     """Everything that one version of a strategy fixes; `legs` are numbered by their place."""
 
     legs: tuple[LegRule, ...]
@@ -101,6 +102,7 @@ def check(terms: Terms, *, underlying: str, house: House) -> None:
     _check_at_expiry(terms)
     check_exits(terms)
     _check_naked(terms)
+    check_conditions(terms, house)
 
 
 def _check_count(terms: Terms, house: House) -> None:

@@ -16,7 +16,14 @@ from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.db import transaction
 
-from execution.models import Settlement, StopWatch
+from execution.models import (
+    AccountBook,
+    AccountPosition,
+    ForeignTrade,
+    Mismatch,
+    Settlement,
+    StopWatch,
+)
 from execution.services import pause
 from market.fact_services import seed_facts
 from market.facts import tables
@@ -91,6 +98,7 @@ def build() -> World:
     _ledger(subscription, played.timeline)
     _market_rows(played.timeline)
     _trading_rows(owner, played)
+    _reconciled_rows(played)
     world = World(
         owner, UserFactory(email="stranger@example.com"), curator,
         make_operator(email="operator@example.com"),
@@ -147,6 +155,7 @@ def _ids(world: World) -> dict[str, Any]:
         "order_id": played.orders[0].pk,
         "listing_id": world.subscription.basket.listing.pk,
         "subscription_id": world.subscription.pk,
+        "mismatch_id": Mismatch.objects.get().pk,
         "verb": "kill",
         "choice": "leave",
         "rest": "no-such-path",
@@ -184,6 +193,27 @@ def _trading_rows(owner: User, played: story.World) -> None:
         position=played.pairs[0].positions.first(), trading_day=story.DAY, quantity=65,
         price=Decimal("12.00"), underlying_price=Decimal("24500.00"), provisional=True,
         source="test", amount=Decimal("780.00"), charges=Decimal("1.20"), at=NOW,
+    )  # fmt: skip
+
+
+def _reconciled_rows(played: story.World) -> None:
+    """A short that its owner bought back by hand, not settled yet."""
+    held = played.pairs[0].positions.filter(quantity__lt=0).first()
+    account, lot = played.pairs[0].broker_account, held.contract.lot_size
+    about = {"broker_account": account, "timeline": played.timeline}
+    AccountBook.objects.create(**about, read_at=NOW, due_at=None)
+    AccountPosition.objects.create(
+        **about, contract=held.contract, product="NRML", ours=held.quantity, external=lot,
+        disputed=lot, theirs=held.quantity + lot, read_at=NOW,
+    )  # fmt: skip
+    ForeignTrade.objects.create(
+        **about, contract=held.contract, product="NRML", trading_day=story.DAY, trade_id="H1",
+        broker_order_id="HAND1", side="BUY", quantity=lot, price=Decimal("61.00"), at=NOW,
+    )  # fmt: skip
+    Mismatch.objects.create(
+        **about, kind="squared_off", subject=f"{held.contract.symbol} NRML", contract=held.contract,
+        product="NRML", allocation=played.pairs[0], ours=held.quantity, theirs=held.quantity + lot,
+        missing=lot, fix="adopt_close", opened_at=NOW,
     )  # fmt: skip
 
 

@@ -34,9 +34,11 @@ ELSEWHERE = "options/%(rest)s"
 SHARED = {"listing", "page-listing"}
 #: Pages that are only sent to.
 SENT_ONLY = {"page-read-notice", "page-revoke-key", "page-archive-account", "page-archive-basket",
-             "page-archive-strategy", "page-subscription-choice"}  # fmt: skip
+             "page-archive-strategy", "page-subscription-choice", "page-reconciliation-look",
+             "page-reconciliation-settle", "page-reconciliation-adopt"}  # fmt: skip
 #: What a read key may POST to, because it only calculates or marks as read.
-CALCULATIONS = {"notice-read", "market-payoff", "allocations-preview", "allocations-propose", "live-ticket"}
+CALCULATIONS = {"notice-read", "market-payoff", "allocations-preview", "allocations-propose",
+                "allocation-adjust-preview", "live-ticket"}
 #: Only for the browser.
 SESSION_ONLY = {"api-keys", "api-key"}
 #: What has to be asked along.

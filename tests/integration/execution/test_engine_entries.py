@@ -143,7 +143,7 @@ def test_an_entry_within_its_tolerance_goes_at_the_next_frame_and_says_so(desk):
     desk.at(9, 20, 45)
 
     run = desk.run(desk.pair("Iron Condor", "zerodha"))
-    assert (run.status, run.detail) == ("done", "45 s after 03:50:00 UTC")
+    assert (run.status, run.detail) == ("done", "45 s after 09:20:00.")
 
 
 def test_stale_quotes_hold_an_entry_until_it_is_missed(desk_of):

@@ -34,6 +34,7 @@ class Board:
         self.symbol = {row.leg_number: row.contract.symbol for row in rows}
         self.side = {row.leg_number: 1 if row.quantity > 0 else -1 for row in rows}
         self.marks: dict[int, Decimal] = {}
+        self.dry: set[int] = set()  # legs that nobody sells
 
     def gain(self, gains: dict[int, object], *, times: int = 2) -> None:
         """So many frames in which these legs have gained so many points; the others stay where they are."""
@@ -51,6 +52,8 @@ class Board:
 
     def _quote(self, number: int, at: datetime):
         quote = self.base.quotes[self.symbol[number]]._replace(at=at)
+        if number in self.dry:
+            quote = quote._replace(ask_quantity=0)
         if number not in self.marks:
             return quote
         price, tick = self.marks[number], D("0.05")
@@ -178,7 +181,7 @@ def test_a_hedge_that_is_stopped_takes_the_short_that_leans_on_it_first(desk_of)
 
 def test_an_exit_of_everything_supersedes_one_of_a_leg(desk_of):
     board = Board(desk_of, "Iron Condor", legs=CONDOR)
-    board.desk.fault("answer_500_not_placed", route="orders", count=1)
+    board.dry = {3}
     board.gain({3: -31})
     run = board.desk.run(board.pair, "exit")
     assert (run.status, run.only_legs, board.legs) == ("running", [3], [1, 2, 3, 4])
@@ -192,6 +195,10 @@ def test_an_exit_of_everything_supersedes_one_of_a_leg(desk_of):
     assert [row.pk for row in found] == [run.pk]
     assert (run.only_legs, run.cause) == (None, "user")
     assert run.detail.endswith("Then everything: user.")
+    board.dry = set()
+    board.gain({})
+    assert board.legs == []
+    assert board.pair.executions.filter(phase="exit").count() == 1
 
 
 def test_a_tighter_stop_of_the_pair_holds_at_once_and_a_looser_one_from_the_next_trade(desk_of):

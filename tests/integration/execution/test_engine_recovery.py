@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from allocations.selectors import effective_states
 from brokers.models import BrokerAccount
-from brokers.types import BrokerTrade, NeverSent, Rejected, Side
+from brokers.types import BrokerTrade, NeverSent, Product, Rejected, Side
 from execution.engine.apply import apply_trade, rebuild_position
 from execution.models import Fill, Order, OrderEvent, Position, StrategyExecution
 from strategies.models import Strategy
@@ -222,7 +222,7 @@ def test_an_overfill_is_recorded_and_freezes_the_pair(desk_of):
     (order,) = desk.orders(pair)
     extra = BrokerTrade(
         trade_id="T999", broker_order_id=order.broker_order_id, client_ref=order.client_ref,
-        symbol=order.contract.symbol, side=Side.SELL, quantity=65, price=Decimal("50.00"),
+        symbol=order.contract.symbol, side=Side.SELL, quantity=65, product=Product.NRML, price=Decimal("50.00"),
         at=desk.player.last.now,
     )  # fmt: skip
 

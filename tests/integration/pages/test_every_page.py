@@ -14,12 +14,13 @@ OPEN = [
     "/", "/baskets", "/baskets/new", "/executions", "/orders", "/performance", "/performance?by=broker",
     "/risk", "/risk/kill", "/risk/pause", "/risk/kill?scope=user&target=", "/marketplace",
     "/marketplace/subscriptions", "/accounts-broker", "/notices", "/settings", "/market",
-    "/risk/kill/done?scope=user&target=",
+    "/risk/kill/done?scope=user&target=", "/reconciliation",
 ]  # fmt: skip
 OWNED = [
     "/baskets/{basket}", "/baskets/{basket}/edit", "/baskets/{basket}/strategies/new",
     "/baskets/{basket}/strategies/new?preset=calendar", "/baskets/{basket}/allocations",
     "/strategies/{strategy}", "/strategies/{strategy}/edit", "/executions/{run}",
+    "/pairs/{pair}/adjust",
     "/risk/kill?scope=basket&target={basket}", "/risk/exit?scope=pair&target={pair}",
     "/risk/pause?scope=account&target={account}", "/risk/exit/done?scope=strategy&target={strategy}",
 ]  # fmt: skip
@@ -27,6 +28,7 @@ POSTED = [
     "/baskets/{basket}/edit", "/baskets/{basket}/archive", "/baskets/{basket}/allocations",
     "/baskets/{basket}/strategies/new?preset=iron_fly", "/strategies/{strategy}/edit",
     "/strategies/{strategy}/archive", "/accounts-broker/{account}/archive", "/notices/{notice}/read",
+    "/pairs/{pair}/adjust",
 ]  # fmt: skip
 
 

@@ -6,11 +6,10 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.engine import opens
-from execution.models import Order, StrategyExecution
+from execution import gates
+from execution.models import Order
 from execution.states import OPEN_STATES, OrderState
 from market.kernel.contracts import Contract
-from strategies.models import StrategyVersion
 from strategies.rules import ResolvedLeg
 
 S = OrderState
@@ -23,12 +22,6 @@ HEDGE, SHORT = (
 )  # fmt: skip
 
 
-def run_of(completion, lots=4):
-    version = StrategyVersion(completion=completion, naked_calls=0, naked_puts=0)
-    plan = {"legs": opens.as_plan([HEDGE, SHORT])}
-    return StrategyExecution(lots=lots, strategy_version=version, plan=plan)
-
-
 def order(leg, units, *, status, filled=0, slice=1, attempt=1, action="open"):
     return Order(leg_number=leg.number, quantity=units, filled_quantity=filled, status=status,
                  slice=slice, attempt=attempt, action=action)  # fmt: skip
@@ -38,21 +31,21 @@ def test_a_slice_whose_first_attempt_was_never_sent_counts_once():
     orders = [order(HEDGE, 520, status=S.NEVER_SENT), order(HEDGE, 520, status=S.WORKING, attempt=2)]
 
     for completion in ("retry", "hold_hedged", "unwind"):
-        assert opens._ordered_lots(run_of(completion), HEDGE, orders) == 8
+        assert gates.ordered_lots(HEDGE, orders, completion=completion) == 8
 
 
 def test_only_the_retry_policy_orders_again_what_was_refused():
     orders = [order(HEDGE, 520, status=S.REJECTED)]
 
-    assert opens._ordered_lots(run_of("retry"), HEDGE, orders) == 0
-    assert opens._ordered_lots(run_of("hold_hedged"), HEDGE, orders) == 8
+    assert gates.ordered_lots(HEDGE, orders, completion="retry") == 0
+    assert gates.ordered_lots(HEDGE, orders, completion="hold_hedged") == 8
 
 
 def test_slices_that_filled_do_not_use_up_the_retries_of_the_others():
     orders = [order(HEDGE, 65, status=S.FILLED, filled=65, slice=n) for n in range(1, 7)]
     refused = order(HEDGE, 130, status=S.REJECTED, slice=7)
 
-    assert opens._ordered_lots(run_of("retry"), HEDGE, [*orders, refused]) == 6
+    assert gates.ordered_lots(HEDGE, [*orders, refused], completion="retry") == 6
 
 
 def test_shorts_that_fill_late_in_an_unwinding_are_excess_once_their_hedges_are_sold():
@@ -62,7 +55,7 @@ def test_shorts_that_fill_late_in_an_unwinding_are_excess_once_their_hedges_are_
         order(SHORT, 130, status=S.FILLED, filled=130),
     ]
 
-    assert opens.excess_units(run_of("unwind", lots=2), orders) == (0, {1: 0, 2: 130})
+    assert gates.excess_units([HEDGE, SHORT], orders) == (0, {1: 0, 2: 130})
 
 
 @st.composite
@@ -86,8 +79,7 @@ def histories(draw):
 
 @given(orders=histories(), completion=st.sampled_from(["retry", "hold_hedged", "unwind"]))
 def test_what_is_filled_what_may_fill_and_what_is_ordered_next_never_exceed_the_plan(orders, completion):
-    run = run_of(completion)
-    next_lots = max(0, 8 - opens._ordered_lots(run, HEDGE, orders))
+    next_lots = max(0, 8 - gates.ordered_lots(HEDGE, orders, completion=completion))
     may_fill = sum(o.quantity if o.status in OPEN_STATES else o.filled_quantity for o in orders)
 
     assert may_fill + next_lots * LOT <= 8 * LOT
@@ -102,7 +94,7 @@ def test_whole_lots_and_their_excess_are_all_that_is_held(data):
         closed = data.draw(st.integers(0, opened // LOT)) * LOT
         orders += [order(leg, 900, status=S.CANCELLED, filled=opened),
                    order(leg, 900, status=S.FILLED, filled=closed, action="close")]  # fmt: skip
-    whole, excess = opens.excess_units(run_of("unwind"), orders)
+    whole, excess = gates.excess_units([HEDGE, SHORT], orders)
 
     for leg, (opened, closed) in zip((HEDGE, SHORT), [orders[:2], orders[2:]], strict=True):
         held = opened.filled_quantity - closed.filled_quantity

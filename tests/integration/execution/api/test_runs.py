@@ -7,6 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from execution.codes import CODES
+from execution.lanes import slippage
 from execution.live.feed import state_key
 from execution.models import Order, Position, StrategyExecution
 from market import quotes
@@ -249,3 +251,56 @@ def _queries(client, path):
     with CaptureQueriesContext(connection) as queries:
         assert client.get(path).status_code == 200
     return len(queries)
+
+
+def test_a_runs_timeline_shows_every_pair_leg_and_slice_and_that_none_was_sent_twice(traded, mine):
+    pair = traded.pair("Iron Condor", "angelone")
+    run = traded.run(pair)
+
+    body = mine.get(f"/options/executions/{run.pk}/timeline").json()
+
+    assert [(each["broker"], each["lots"], each["orders_sent"], each["orders_filled"]) for each in body["pairs"]] == [
+        ("zerodha", 2, 4, 4), ("angelone", 1, 4, 4),
+    ]  # fmt: skip
+    for lane in (lane for each in body["pairs"] for lane in each["legs"]):
+        for cut in lane["slices"]:
+            order = Order.objects.get(pk=cut["order_id"])
+            assert (lane["contract"], lane["side"]) == (order.contract.symbol, order.side)
+            assert sum(fill["quantity"] for fill in cut["fills"]) == order.filled_quantity
+            assert cut["ready_at"] <= cut["answered_at"] <= cut["finished_at"]
+    assert Decimal(body["pairs"][1]["slippage"]) == sum(
+        lost for order in Order.objects.filter(execution=run) if (lost := slippage(order)) is not None
+    )
+
+
+def test_the_timeline_takes_the_same_queries_for_one_pair_and_for_two(traded, mine):
+    def queries(strategy, broker):
+        run = traded.run(traded.pair(strategy, broker))
+        with CaptureQueriesContext(connection) as counted:
+            assert mine.get(f"/options/executions/{run.pk}/timeline").status_code == 200
+        return len(counted)
+
+    assert queries("Iron Condor", "zerodha") == queries("Covered Call", "zerodha")
+
+
+def test_every_code_is_listed_with_its_fix(mine):
+    codes = mine.get("/options/executions/codes").json()["codes"]
+
+    assert {row["code"] for row in codes} == set(CODES)
+    assert all(row["fix"] for row in codes)
+
+
+def test_the_page_of_a_run_draws_all_pairs_and_says_that_none_was_sent_twice(traded, mine):
+    run = traded.run(traded.pair("Iron Condor", "zerodha"))
+    again = Order.objects.filter(execution=run).first()
+
+    page = mine.get(f"/executions/{run.pk}").content.decode()
+    make_order(run, again.contract.symbol, leg_number=again.leg_number, action=again.action, slice=again.slice,
+               attempt=2, side=again.side, status="FILLED",
+               sending_at=again.sending_at, created_at=again.created_at)  # fmt: skip
+    worse = mine.get(f"/executions/{run.pk}").content.decode()
+
+    assert "8 orders sent, 8 filled, 09:20:00 to " in page
+    assert "None was sent twice." in page
+    assert page.count('class="waiting"') == 8
+    assert "1 went out more than once." in worse
