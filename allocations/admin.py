@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from allocations.models import StrategyBrokerAllocation, TradingState
+from allocations.models import ScopeLimit, StrategyBrokerAllocation, TradingState
 from allocations.selectors import is_operator
 from users.admin import ReadOnlyAdmin
 
@@ -38,3 +38,11 @@ class TradingStateAdmin(OperatorAdmin):
     list_filter = ("scope", "state")
     list_select_related = ("user", "changed_by")
     search_fields = ("user__email", "reason")
+
+
+@admin.register(ScopeLimit)
+class ScopeLimitAdmin(OperatorAdmin):
+    list_display = ("name", "user", "max_lots", "max_day_loss", "max_margin", "square_off_at_loss")
+    list_filter = ("scope",)
+    list_select_related = ("user", "broker_account", "basket")
+    search_fields = ("user__email",)

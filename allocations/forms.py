@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ from django import forms
 
 from allocations.models import StrategyBrokerAllocation
 from allocations.risk import PairTerms
-from allocations.selectors import TERM_FIELDS
+from allocations.selectors import wanted_terms
 from brokers.models import BrokerAccount
 from strategies.models import Strategy, Trail
 from users.errors import Refused
@@ -22,6 +22,7 @@ USUAL_DAY_LOSS = Decimal("0.02")
 USUAL_POSITIONS = 12
 EXITS = ("stop_loss", "take_profit", "trail", "trail_every", "trail_by")
 LIMITS = ("max_lots", "max_day_loss", "max_margin", "max_open_positions")
+GREEKS = ("max_delta", "max_vega")
 
 
 def _rupees(label: str) -> forms.DecimalField:
@@ -43,6 +44,13 @@ class CellForm(DeskForm):
         label="Margin", min_value=0, max_digits=16, decimal_places=2, required=False
     )
     max_open_positions = forms.IntegerField(label="Open legs", min_value=0, required=False)
+    max_delta = forms.DecimalField(
+        label="Delta, rupees a point", min_value=0, max_digits=14, decimal_places=2, required=False
+    )
+    max_vega = forms.DecimalField(
+        label="Vega, rupees a vol point", min_value=0, max_digits=14, decimal_places=2, required=False
+    )
+    square_off_at_loss = forms.BooleanField(label="Square off at the day loss", required=False)
     stop_loss = _rupees("Stop")
     take_profit = _rupees("Target")
     trail = forms.ChoiceField(
@@ -59,6 +67,8 @@ class CellForm(DeskForm):
             "max_margin": account.capital.quantize(Decimal(1)),
             "max_open_positions": USUAL_POSITIONS,
         }
+        for name in GREEKS:
+            self.fields[name].widget.attrs["placeholder"] = "no limit"
         for name, value in self.usual.items():
             self.fields[name].widget.attrs["placeholder"] = "= lots" if name == "max_lots" else value
 
@@ -74,7 +84,7 @@ class CellForm(DeskForm):
 
     @property
     def limit_errors(self) -> bool:
-        return any(name in self.errors for name in LIMITS) if self.is_bound else False
+        return any(name in self.errors for name in (*LIMITS, *GREEKS)) if self.is_bound else False
 
     @property
     def exit_fields(self) -> list[forms.BoundField]:
@@ -93,7 +103,7 @@ class CellForm(DeskForm):
             return None
         usual = {**self.usual, "max_lots": entered["lots"] or 1}
         limits: dict[str, Any] = {n: usual[n] if entered[n] is None else entered[n] for n in LIMITS}
-        own = {name: entered[name] for name in EXITS}
+        own = {name: entered[name] for name in (*GREEKS, "square_off_at_loss", *EXITS)}
         return PairTerms(lots=entered["lots"], product=entered["product"] or "NRML", **limits, **own)
 
 
@@ -163,7 +173,7 @@ class MatrixForm:
 def _cell(
     data: Any, strategy: Strategy, account: BrokerAccount, pair: StrategyBrokerAllocation | None
 ) -> Cell:
-    initial = {} if pair is None else {name: _shown(getattr(pair, name)) for name in TERM_FIELDS}
+    initial = {} if pair is None else {n: _shown(v) for n, v in asdict(wanted_terms(pair)).items()}
     prefix = f"c{strategy.pk}-{account.pk}"
     return Cell(strategy, account, pair, CellForm(data, prefix=prefix, initial=initial, account=account))
 

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
-from allocations.models import StrategyBrokerAllocation, TradingState
-from allocations.risk import Effective, PairTerms, RiskLimit, tightest
+from allocations.models import PendingLimit, ScopeLimit, StrategyBrokerAllocation, TradingState
+from allocations.risk import (
+    LIMITS,
+    LOOSENABLE,
+    Effective,
+    PairTerms,
+    RiskLimit,
+    ScopeTerms,
+    tightest,
+)
 from baskets.models import Basket
 from baskets.selectors import visible_baskets
 from brokers.selectors import accounts_of
+from market.kernel.clock import ist_day
+from market.models import Timeline
 from strategies.models import Strategy
 from strategies.selectors import strategies_of
 from users.models import User
 
 Scope = TradingState.Scope
 TERM_FIELDS = (
-    "lots", "max_lots", "max_day_loss", "max_margin", "max_open_positions", "product",
-    "stop_loss", "take_profit", "trail", "trail_every", "trail_by",
+    "lots", *LOOSENABLE, "product", "stop_loss", "take_profit", "trail", "trail_every", "trail_by",
 )  # fmt: skip
 
 
@@ -32,6 +43,7 @@ def allocations_of(user: User) -> QuerySet[StrategyBrokerAllocation]:
             broker_account__in=accounts_of(user), archived_at=None
         )
         .select_related("strategy__basket", "broker_account", "strategy_version")
+        .prefetch_related("pending")
         .order_by("strategy_id", "broker_account_id")
     )
 
@@ -48,11 +60,58 @@ def matrix_etag(rows: Iterable[StrategyBrokerAllocation]) -> str:
 
 
 def terms_of(allocation: StrategyBrokerAllocation) -> PairTerms:
+    """What is in force."""
     return PairTerms(**{name: getattr(allocation, name) for name in TERM_FIELDS})
 
 
-def limit_of(allocation: StrategyBrokerAllocation) -> RiskLimit:
-    return terms_of(allocation).limit
+def wanted_terms(allocation: StrategyBrokerAllocation) -> PairTerms:
+    """What the user last asked for: in force, or from the next trading day."""
+    return replace(terms_of(allocation), **pending_values(allocation))
+
+
+def limits_of(user: User) -> QuerySet[ScopeLimit]:
+    """The user's limits above the pair: of everything, of accounts, of baskets."""
+    rows = ScopeLimit.objects.filter(user=user).select_related("broker_account", "basket")
+    return rows.prefetch_related("pending").order_by("pk")
+
+
+def scope_terms(row: ScopeLimit) -> ScopeTerms:
+    return ScopeTerms(**{name: getattr(row, name) for name in LOOSENABLE})
+
+
+def wanted_scope_terms(row: ScopeLimit) -> ScopeTerms:
+    return replace(scope_terms(row), **pending_values(row))
+
+
+def limit_of(row: StrategyBrokerAllocation | ScopeLimit) -> RiskLimit:
+    return RiskLimit(**{name: getattr(row, name) for name in LIMITS})
+
+
+def limits_over(pair: StrategyBrokerAllocation) -> QuerySet[ScopeLimit]:
+    """The rows whose limits an entry of the pair must keep besides its own, the widest first."""
+    user, account = pair.broker_account.user_id, pair.broker_account_id
+    reaching = Q(scope="user") | Q(broker_account=account) | Q(basket=pair.strategy.basket_id)
+    rows = ScopeLimit.objects.filter(reaching, user=user)
+    return rows.select_related("broker_account", "basket").order_by("-scope", "pk")
+
+
+def pending_values(row: StrategyBrokerAllocation | ScopeLimit) -> dict[str, Any]:
+    """By limit, the value that waits for the next trading day, in the limit's own type."""
+    return {waiting.name: pending_value(waiting) for waiting in row.pending.all()}
+
+
+def pending_value(waiting: PendingLimit) -> Any:
+    if waiting.name == "square_off_at_loss":
+        return bool(waiting.value)
+    whole = waiting.name in ("lots", "max_lots", "max_open_positions")
+    return int(waiting.value) if whole and waiting.value is not None else waiting.value
+
+
+def market_day(now: datetime) -> date:
+    """The day of the market that runs; today's while none does."""
+    timeline = Timeline.objects.filter(active=True).first()
+    at = timeline.market_now if timeline is not None else None
+    return ist_day(at or now)
 
 
 def states_of(user: User) -> QuerySet[TradingState]:

@@ -58,7 +58,7 @@ def matrix(request: SignedInRequest, basket_id: int) -> HttpResponse:
     except Refused as error:
         form.refuse(error)
         return _page(request, basket, form, pairs, status=422)
-    messages.success(request, "Saved. New lots hold from the next entry, tighter limits at once.")
+    messages.success(request, "Saved. New lots hold from the next entry, tighter limits at once, looser ones of a pair that has traded from the next trading day.")
     return redirect("page-matrix", basket.pk)
 
 

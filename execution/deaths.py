@@ -22,7 +22,7 @@ def tell_operators() -> None:
     rows = cast("list[bytes] | None", connection().rpop(DEATHS, AT_ONCE))
     for row in rows or []:
         death = orjson.loads(row)
-        for operator in _operators():
+        for operator in installation_operators():
             notify(
                 user=operator,
                 kind="dead_process",
@@ -36,6 +36,7 @@ def tell_operators() -> None:
             )
 
 
-def _operators() -> list[User]:
+def installation_operators() -> list[User]:
+    """Who is told when the installation itself is in trouble."""
     rows = User.objects.filter(Q(is_superuser=True) | Q(groups__name="operator"), is_active=True)
     return list(rows.distinct())

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from django import forms
 from django.db.models import Model, QuerySet
 
+from allocations.risk import LIMITS, LOOSENABLE, ScopeTerms
 from baskets.selectors import visible_baskets
 from brokers.selectors import open_accounts_of
 from execution.models import StrategyExecution
@@ -73,6 +74,36 @@ class OrderFilter(Filter):
         "basket": "allocation__strategy__basket",
         "account": "broker_account",
     }
+
+
+class ScopeLimitForm(DeskForm):
+    """Limits of one scope; an empty field is no limit."""
+
+    max_lots = forms.IntegerField(label="Most lots", min_value=0, required=False)
+    max_day_loss = forms.DecimalField(label="Day loss, rupees", required=False, decimal_places=2, max_digits=14)
+    max_margin = forms.DecimalField(label="Margin, rupees", required=False, decimal_places=2, max_digits=16)
+    max_open_positions = forms.IntegerField(
+        label="Open legs", min_value=0, max_value=100_000, required=False
+    )
+    max_delta = forms.DecimalField(
+        label="Delta, rupees a point", min_value=0, required=False, decimal_places=2, max_digits=14
+    )
+    max_vega = forms.DecimalField(
+        label="Vega, rupees a vol point", min_value=0, required=False, decimal_places=2, max_digits=14
+    )
+    square_off_at_loss = forms.BooleanField(
+        label="Square off at the day loss", required=False,
+        help_text="Exits everything in the scope when the day loss is reached; entries stop either way.",
+    )  # fmt: skip
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in LIMITS:
+            self.fields[name].widget.attrs["placeholder"] = "no limit"
+
+    def terms(self) -> ScopeTerms:
+        return ScopeTerms(**{name: self.cleaned_data[name] for name in LOOSENABLE})
 
 
 class ScopeForm(DeskForm):

@@ -4,6 +4,7 @@ from execution.views import (
     adjust,
     baskets,
     desk,
+    limits,
     performance,
     reconciliation,
     risk,
@@ -30,6 +31,8 @@ urlpatterns = [
     ),
     path("reconciliation/<int:account_id>/adopt", reconciliation.adopt, name="page-reconciliation-adopt"),
     path("risk", risk.risk, name="page-risk"),
+    path("risk/limits", limits.limits, name="page-risk-limits"),
+    path("risk/limits/edit", limits.edit, name="page-risk-limit"),
     path("risk/<slug:verb>", risk.act, name="page-risk-verb"),
     path("risk/<slug:verb>/done", risk.receipt, name="page-risk-done"),
 ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
+from allocations.models import ScopeLimit
+from allocations.risk import Exposure
 from brokers.registry import adapter_for
+from execution.engine import exposures, limits
 from execution.engine.desk import Desk
+from execution.engine.margins import NoMargin, Sheet
 from execution.live import events
 from market import facts_in_force, quotes
 from market.models import Timeline
@@ -47,6 +52,21 @@ def desk_now() -> Desk | None:
         tag_key=settings.SECRET_KEY.encode(),
         reconcile_every=RECONCILE_EVERY,
     )
+
+
+def used_of_limits(user_id: int, rows: Sequence[ScopeLimit]) -> dict[int, Exposure]:
+    """By limit row, what its scope holds and has begun to enter; without prices nothing is known."""
+    desk = desk_now() if rows else None
+    if desk is None:
+        return {}
+    books, sheet = list(exposures.books_of_user(user_id, desk).values()), Sheet(desk.frame)
+    try:
+        return {
+            row.pk: exposures.exposure(limits.within(row, books), desk, sheet)
+            for row in rows
+        }
+    except NoMargin:
+        return {}
 
 
 def heartbeat(process: str) -> None:

@@ -14,7 +14,9 @@ from django.db.models import Max, Q
 from allocations.models import StrategyBrokerAllocation, TradingState
 from allocations.services import set_trading_state
 from brokers.selectors import accounts_of
-from execution.models import Order, Position, StrategyExecution
+from execution import receipts
+from execution.models import Order, Position, Receipt, StrategyExecution
+from execution.receipts import Progress
 from execution.selectors import target_of
 from execution.states import OPEN_STATES
 from market.kernel.clock import ist_day
@@ -30,6 +32,7 @@ State = TradingState.State
 Status = StrategyExecution.Status
 UNFINISHED = [Status.DUE, Status.RUNNING]
 ACCOUNT_LOCK = 7101  # the class of PostgreSQL's advisory locks on broker accounts
+USER_LOCK = 7102  # on users; taken before an account's
 
 
 class Act(TypedDict):
@@ -56,7 +59,9 @@ def exit_now(
     *, user: User, scope: str, target: int | None, **act: Unpack[Act]
 ) -> list[StrategyExecution]:
     """Close what the scope holds; entries may come again on their schedule."""
-    exits = _open_exits(pairs_in(user=user, scope=scope, target=target), cause="user")
+    pairs = pairs_in(user=user, scope=scope, target=target)
+    _write_receipt(Receipt.Verb.EXIT, user, scope, target, pairs, act)
+    exits = _open_exits(pairs, cause="user")
     _record("exit", user, {"scope": scope, "target": target, "exits": [r.pk for r in exits]}, act)
     return exits
 
@@ -67,7 +72,9 @@ def square_off(
 ) -> list[StrategyExecution]:
     """Close what the scope holds and leave it reducing."""
     _set(user, scope, target, State.REDUCING, "squared off", act)
-    return _open_exits(pairs_in(user=user, scope=scope, target=target), cause="square_off")
+    pairs = pairs_in(user=user, scope=scope, target=target)
+    _write_receipt(Receipt.Verb.SQUARE_OFF, user, scope, target, pairs, act)
+    return _open_exits(pairs, cause="square_off")
 
 
 @transaction.atomic
@@ -82,13 +89,23 @@ def kill(
     for account in sorted({pair.broker_account_id for pair in pairs}):
         lock_account(account)
     _set(user, scope, target, State.HALTED, "killed", act)
+    _write_receipt(Receipt.Verb.KILL, user, scope, target, pairs, act)
     return _open_exits(pairs, cause="kill")
 
 
 def lock_account(account_id: int) -> None:
     """One at a time decides for a broker account, until the transaction ends."""
+    _lock(ACCOUNT_LOCK, account_id)
+
+
+def lock_user(user_id: int) -> None:
+    """One at a time decides over all that a user trades, until the transaction ends."""
+    _lock(USER_LOCK, user_id)
+
+
+def _lock(kind: int, of: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [ACCOUNT_LOCK, account_id])
+        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [kind, of])
 
 
 def pairs_in(*, user: User, scope: str, target: int | None) -> list[StrategyBrokerAllocation]:
@@ -255,6 +272,21 @@ def _set(
         state=state,
         reason=reason,
         **act,
+    )
+
+
+def progress_of(receipt: Receipt) -> list[Progress]:
+    """By broker account, how far the act has come."""
+    pairs = pairs_in(user=receipt.user, scope=receipt.scope, target=receipt.target)
+    return receipts.progress(receipt, pairs)
+
+
+def _write_receipt(
+    verb: str, user: User, scope: str, target: int | None, pairs: list[StrategyBrokerAllocation], act: Act
+) -> None:
+    name = "everything you run" if scope == Scope.USER else str(target_of(user, scope, target))
+    receipts.write(
+        user=user, verb=verb, scope=scope, target=target, name=name, pairs=pairs, now=act["now"]
     )
 
 

@@ -9,8 +9,10 @@ from uuid import uuid4
 import structlog
 from celery import shared_task
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from execution import silence
 from execution.deaths import tell_operators
 from execution.engine import loop
 from execution.engine.desk import Work, WorkKind
@@ -31,6 +33,7 @@ def tick() -> None:
     heartbeat("worker")
     tell_operators()
     desk = desk_now()
+    silence.watch(now=timezone.now(), frame=None if desk is None else desk.frame)
     if desk is not None:
         if is_first(BOOT):  # what happened while no worker ran is not known
             books.ask([pk for pk, _ in books.accounts_in(desk.timeline)], desk.timeline, now=desk.wall)

@@ -6,6 +6,8 @@ from execution.api import adjust, lanes, plans, reconciliation, risk, runs
 from execution.api.limits import Limits
 from execution.api.performance import Performance
 from execution.api.positions import Positions
+from execution.api.receipts import OneReceipt, Receipts
+from execution.api.scope_limits import ScopeLimits
 from execution.api.stops import Stops
 from execution.live.api import LiveTicket
 
@@ -25,6 +27,9 @@ urlpatterns = [
     path("performance", Performance.as_view(), name="performance"),
     path("risk", risk.Risk.as_view(), name="risk"),
     path("risk/limits", Limits.as_view(), name="risk-limits"),
+    path("risk/scope-limits", ScopeLimits.as_view(), name="risk-scope-limits"),
+    path("risk/receipts", Receipts.as_view(), name="risk-receipts"),
+    path("risk/receipts/<int:receipt_id>", OneReceipt.as_view(), name="risk-receipt"),
     path("risk/pause", risk.Pause.as_view(), name="risk-pause"),
     path("risk/resume", risk.Resume.as_view(), name="risk-resume"),
     path("risk/exit", risk.Exit.as_view(), name="risk-exit"),

@@ -151,10 +151,13 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False  # the console e-mail of dev stays readable
 CELERY_TASK_ROUTES = {"execution.*": {"queue": "orders"}}  # the worker takes from orders and celery
 CELERY_TIMEZONE = "UTC"
+CELERY_IMPORTS = ["optionsplatform.deadman"]  # the tasks of the apps are found
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "execution.tick", "schedule": 1.0, "options": {"expires": 5}},
     "fees": {"task": "marketplace.accrue", "schedule": 60.0, "options": {"expires": 60}},
     "notices": {"task": "users.email_notices", "schedule": 5.0, "options": {"expires": 5}},
+    "alarms": {"task": "users.deliver_alarms", "schedule": 2.0, "options": {"expires": 2}},
+    "deadman": {"task": "optionsplatform.deadman", "schedule": 60.0, "options": {"expires": 30}},
 }
 
 AUTH_USER_MODEL = "users.User"
@@ -212,6 +215,12 @@ EMAIL_HOST_USER = EMAIL_URL.get("EMAIL_HOST_USER") or ""
 EMAIL_HOST_PASSWORD = EMAIL_URL.get("EMAIL_HOST_PASSWORD") or ""
 EMAIL_USE_TLS = EMAIL_URL.get("EMAIL_USE_TLS", False)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="desk@localhost")
+
+TELEGRAM_URL = env.str("TELEGRAM_URL", default="https://api.telegram.org")
+ALARMS_TO_LOOPBACK = DEBUG or DEV  # webhooks to this machine, also by http
+DEADMAN_URL = env.str("DEADMAN_URL", default="")  # an outside monitor, told each minute that all is well
+if DEADMAN_URL and not DEADMAN_URL.startswith("https://") and not DEV:
+    raise ImproperlyConfigured("DEADMAN_URL must be https")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -133,3 +133,73 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class AlarmChannel(models.Model):
+    """Where a user is alarmed besides the desk and e-mail. `sealed` is a bot's token or a webhook's secret."""
+
+    class Kind(models.TextChoices):
+        TELEGRAM = "telegram", "Telegram"
+        WEBHOOK = "webhook", "Signed webhook"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="alarm_channels")
+    kind = models.CharField(max_length=8, choices=Kind)
+    name = models.CharField(max_length=80)
+    address = models.CharField(max_length=400, help_text="the webhook's URL, or the Telegram chat")
+    sealed = models.TextField()
+    lowest = models.CharField(
+        max_length=8, choices=[("warning", "Warnings and worse"), ("critical", "Only critical")]
+    )
+    topics = models.JSONField(default=list, help_text="empty: all")
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=["telegram", "webhook"]), name="alarm_kind_is_known"),
+            models.CheckConstraint(condition=Q(lowest__in=["warning", "critical"]), name="alarm_floor_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AlarmDelivery(models.Model):
+    """One notice through one channel: the row is the queue."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        SENT = "sent", "Sent"
+        GIVEN_UP = "given_up", "Given up"
+
+    channel = models.ForeignKey(AlarmChannel, on_delete=models.CASCADE, related_name="deliveries")
+    notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="deliveries")
+    status = models.CharField(max_length=8, choices=Status, default=Status.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "notice"], name="one_delivery_per_channel_and_notice"),
+            models.CheckConstraint(
+                condition=Q(status__in=["waiting", "sent", "given_up"]), name="delivery_status_is_known"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=Q(status="waiting"), name="delivery_waiting")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel_id} {self.notice_id} {self.status}"
+
+
+class AlarmAttempt(models.Model):
+    """One try of a delivery, and what came of it."""
+
+    delivery = models.ForeignKey(AlarmDelivery, on_delete=models.CASCADE, related_name="tries")
+    at = models.DateTimeField()
+    ok = models.BooleanField()
+    said = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.said}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
 
 from django.db.models import QuerySet
 
-from users.models import ApiKey, AuditEntry, Notice, User
+from users.models import AlarmChannel, AlarmDelivery, ApiKey, AuditEntry, Notice, User
 
 
 def by_id(user_id: int) -> User:
@@ -30,6 +31,24 @@ def notices_to_email(*, since: datetime) -> QuerySet[Notice]:
     severe = (Notice.Severity.WARNING, Notice.Severity.CRITICAL)
     waiting = Notice.objects.filter(emailed_at=None, severity__in=severe, created_at__gte=since)
     return waiting.filter(user__is_active=True).select_related("user").order_by("pk")
+
+
+def channels_of(user: User) -> QuerySet[AlarmChannel]:
+    """The user's alarm channels that are in use, newest first."""
+    return AlarmChannel.objects.filter(user=user, ended_at=None).order_by("-id")
+
+
+def last_deliveries(channels: Iterable[AlarmChannel]) -> dict[int, AlarmDelivery]:
+    """By channel, its newest delivery with its attempts."""
+    rows = AlarmDelivery.objects.filter(channel__in=[channel.pk for channel in channels])
+    newest = rows.order_by("channel_id", "-pk").distinct("channel_id").prefetch_related("tries")
+    return {row.channel_id: row for row in newest}
+
+
+def deliveries_due(*, now: datetime) -> QuerySet[AlarmDelivery]:
+    """What waits for its next attempt, the longest waiting first."""
+    rows = AlarmDelivery.objects.filter(status="waiting", next_try_at__lte=now, channel__ended_at=None)
+    return rows.filter(channel__user__is_active=True).order_by("next_try_at", "pk")
 
 
 def keys_of(user: User) -> QuerySet[ApiKey]:

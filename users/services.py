@@ -9,9 +9,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model, Q
 
-from users import selectors
+from users import alarms, selectors
 from users.errors import Refused
-from users.models import ApiKey, AuditEntry, Notice, User
+from users.models import AlarmDelivery, ApiKey, AuditEntry, Notice, User
 
 LONGEST_KEY_LIFE = timedelta(days=366)
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
@@ -44,6 +44,7 @@ def record(  # noqa: PLR0913 - keyword only
     )
 
 
+@transaction.atomic
 def notify(  # noqa: PLR0913 - keyword only
     *,
     user: User,
@@ -55,7 +56,7 @@ def notify(  # noqa: PLR0913 - keyword only
     link: str = "",
     now: datetime,
 ) -> Notice | None:
-    """Tell the user once; None when this cause was told before."""
+    """Tell the user once, through every alarm channel that takes it; None when this cause was told before."""
     notice, created = Notice.objects.get_or_create(
         user=user,
         dedupe_key=dedupe_key,
@@ -68,7 +69,26 @@ def notify(  # noqa: PLR0913 - keyword only
             "created_at": now,
         },
     )
-    return notice if created else None
+    if not created:
+        return None
+    _queue_alarms(notice, now)
+    return notice
+
+
+def _queue_alarms(notice: Notice, now: datetime) -> None:
+    """A delivery for every channel of the user that takes it, in the caller's transaction."""
+    if notice.severity not in alarms.SEVERITIES:
+        return
+    taking = [
+        channel
+        for channel in selectors.channels_of(notice.user)
+        if alarms.wants(
+            lowest=channel.lowest, topics=channel.topics, severity=notice.severity, kind=notice.kind
+        )
+    ]
+    AlarmDelivery.objects.bulk_create(
+        [AlarmDelivery(channel=channel, notice=notice, next_try_at=now) for channel in taking]
+    )
 
 
 def mark_read(*, user: User, notice_id: int, now: datetime) -> Notice:

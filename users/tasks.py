@@ -1,7 +1,8 @@
-"""E-mail what cannot wait until the user looks."""
+"""E-mail and alarm what cannot wait until the user looks."""
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from smtplib import SMTPException
 
@@ -11,12 +12,13 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.utils import timezone
 
-from users import selectors, services
+from users import alarm_services, selectors, services
 from users.models import Notice
 
 log = structlog.get_logger(__name__)
 
 BATCH = 50
+LONGEST_RUN = 20.0  # seconds: a slow address delays the others no longer
 OLDEST = timedelta(days=1)
 
 
@@ -45,3 +47,26 @@ def _send(notice: Notice, *, now: datetime) -> int:
         log.warning("notice_email_failed", notice=notice.pk, error=str(error))
         return 0
     return 1
+
+
+@shared_task(name="users.deliver_alarms")
+def deliver_alarms() -> int:
+    """Try what waits; the number of alarms that were taken."""
+    return deliver_waiting()
+
+
+def deliver_waiting(*, at: datetime | None = None) -> int:
+    """Each due delivery once. `at` in place of the clock, for tests of the waits between attempts."""
+    sent, until = 0, time.monotonic() + LONGEST_RUN
+    due = selectors.deliveries_due(now=at or timezone.now())[:BATCH]
+    for pk in list(due.values_list("pk", flat=True)):
+        if time.monotonic() > until:
+            break
+        now = at or timezone.now()
+        delivery = alarm_services.claim_delivery(delivery_id=pk, now=now)
+        if delivery is None:
+            continue
+        outcome = alarm_services.carry(delivery, now=now)
+        alarm_services.record_attempt(delivery_id=pk, outcome=outcome, now=at or timezone.now())
+        sent += outcome.ok
+    return sent

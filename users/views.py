@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -12,9 +13,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from users import selectors, services
+from users import alarm_services, selectors, services
 from users.errors import Refused
-from users.forms import ApiKeyForm
+from users.forms import ApiKeyForm, ChannelForm
 from users.requests import SignedInRequest
 
 PAGE = 50
@@ -45,17 +46,69 @@ def read_notice(request: SignedInRequest, notice_id: int) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def settings_page(request: SignedInRequest) -> HttpResponse:
-    """API keys, sign-in security and colours; a new key's token is shown in this answer only."""
+    """API keys, alarms, sign-in security and colours; a new key's token is shown in this answer only."""
     form = ApiKeyForm(request.POST or None)
     token = _create_key(request, form) if request.method == "POST" and form.is_valid() else ""
+    shown = {"form": ApiKeyForm() if token else form, "token": token}
+    return _settings(request, shown, wrong=form.is_bound and bool(form.errors))
+
+
+@login_required
+@never_cache
+@require_POST
+def add_channel(request: SignedInRequest) -> HttpResponse:
+    """A new alarm channel; a webhook's secret is shown in this answer only."""
+    form = ChannelForm(request.POST)
+    secret = None
+    if form.is_valid():
+        try:
+            _, secret = alarm_services.add_channel(
+                user=request.user, **form.cleaned_data, source="page",
+                ip=request.META.get("REMOTE_ADDR"), now=datetime.now(UTC),
+            )  # fmt: skip
+        except Refused as error:
+            form.refuse(error)
+    if secret is None:
+        return _settings(request, {"channel_form": form}, wrong=True)
+    messages.success(request, f"Added {form.cleaned_data['name']}. Send a test to see that it arrives.")
+    return _settings(request, {"secret": secret}) if secret else redirect("page-settings")
+
+
+@login_required
+@require_POST
+def end_channel(request: SignedInRequest, channel_id: int) -> HttpResponse:
+    """Nothing more goes through it."""
+    channel = get_object_or_404(selectors.channels_of(request.user), pk=channel_id)
+    alarm_services.end_channel(
+        user=request.user, channel_id=channel.pk, source="page", ip=request.META.get("REMOTE_ADDR"),
+        now=datetime.now(UTC),
+    )  # fmt: skip
+    messages.success(request, f"Nothing goes through {channel.name} any more.")
+    return redirect("page-settings")
+
+
+@login_required
+@require_POST
+def test_channel(request: SignedInRequest, channel_id: int) -> HttpResponse:
+    """Send a test through one channel."""
+    channel = get_object_or_404(selectors.channels_of(request.user), pk=channel_id)
+    alarm_services.send_test(user=request.user, channel_id=channel.pk, now=datetime.now(UTC))
+    messages.success(request, f"A test is on its way through {channel.name}. Its result is shown here in a moment.")
+    return redirect("page-settings")
+
+
+def _settings(request: SignedInRequest, shown: dict[str, Any], *, wrong: bool = False) -> HttpResponse:
+    channels = list(selectors.channels_of(request.user))
+    last = selectors.last_deliveries(channels)
     context = {
-        "form": ApiKeyForm() if token else form,
-        "token": token,
+        "form": ApiKeyForm(),
+        "channel_form": ChannelForm(),
         "keys": selectors.keys_of(request.user),
+        "channels": [(channel, last.get(channel.pk)) for channel in channels],
         "now": datetime.now(UTC),
+        **shown,
     }
-    status = 422 if form.is_bound and form.errors else 200
-    return render(request, "users/settings.html", context, status=status)
+    return render(request, "users/settings.html", context, status=422 if wrong else 200)
 
 
 @login_required

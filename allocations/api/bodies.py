@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from allocations.models import StrategyBrokerAllocation
+from allocations.models import PendingLimit, StrategyBrokerAllocation
 from allocations.risk import PairTerms
 from allocations.selectors import TERM_FIELDS
 from strategies.models import Trail
@@ -20,7 +20,17 @@ def own_exit(words: str) -> Money:
     return Money(max_digits=14, required=False, allow_null=True, default=None, help_text=words)
 
 
-class PairBody(StrictSerializer):
+class GreekLimits(StrictSerializer):
+    """Limits of delta and vega, null for none; and whether a reached day loss closes what is open."""
+
+    max_delta = Money(max_digits=14, min_value=0, required=False, allow_null=True, default=None,
+                      help_text="rupees an index point (delta x quantity), whatever its sign")  # fmt: skip
+    max_vega = Money(max_digits=14, min_value=0, required=False, allow_null=True, default=None,
+                     help_text="rupees a vol point, whatever its sign")  # fmt: skip
+    square_off_at_loss = serializers.BooleanField(required=False, default=False)
+
+
+class PairBody(GreekLimits):
     """Lots, product and limits of a pair: all of them; and exits of its own, else the strategy's."""
 
     lots = Lots()
@@ -48,6 +58,9 @@ class PairChange(StrictSerializer):
     max_day_loss = Money(max_digits=14, min_value=0, required=False)
     max_margin = Money(max_digits=16, min_value=0, required=False)
     max_open_positions = serializers.IntegerField(min_value=1, max_value=1000, required=False)
+    max_delta = Money(max_digits=14, min_value=0, required=False, allow_null=True)
+    max_vega = Money(max_digits=14, min_value=0, required=False, allow_null=True)
+    square_off_at_loss = serializers.BooleanField(required=False)
     stop_loss = Money(max_digits=14, required=False, allow_null=True)
     take_profit = Money(max_digits=14, required=False, allow_null=True)
     trail = serializers.ChoiceField(choices=Trail.choices, required=False, allow_blank=True)
@@ -77,6 +90,17 @@ class StateBody(serializers.Serializer):
     reason = serializers.CharField(allow_blank=True)
 
 
+class PendingBody(serializers.ModelSerializer):
+    """A looser limit that was asked for, or lots that need it: in force from the next trading day."""
+
+    limit = serializers.CharField(source="name")
+    value = Money(allow_null=True, help_text="null: no limit; 0 and 1 for no and yes")
+
+    class Meta:
+        model = PendingLimit
+        fields = ("limit", "value", "asked_on")
+
+
 class AllocationBody(serializers.ModelSerializer):
     """One pair. `version` is its ETag; `state` is what applies, wherever it was set."""
 
@@ -89,6 +113,9 @@ class AllocationBody(serializers.ModelSerializer):
     strategy_version = serializers.IntegerField(source="strategy_version.number", read_only=True)
     max_day_loss = Money()
     max_margin = Money()
+    max_delta = Money(allow_null=True, help_text="rupees an index point")
+    max_vega = Money(allow_null=True, help_text="rupees a vol point")
+    pending = PendingBody(many=True, read_only=True)
     stop_loss = Money(allow_null=True)
     take_profit = Money(allow_null=True)
     trail_every = Money(allow_null=True)
@@ -100,8 +127,8 @@ class AllocationBody(serializers.ModelSerializer):
         fields = (
             "id", "strategy_id", "strategy", "broker_account_id", "broker", "label", "mode",
             "strategy_version", "lots", "product", "max_lots", "max_day_loss", "max_margin",
-            "max_open_positions", "stop_loss", "take_profit", "trail", "trail_every", "trail_by",
-            "version", "state", "created_at", "updated_at",
+            "max_open_positions", "max_delta", "max_vega", "square_off_at_loss", "stop_loss", "take_profit",
+            "trail", "trail_every", "trail_by", "pending", "version", "state", "created_at", "updated_at",
         )  # fmt: skip
 
     def get_state(self, pair: StrategyBrokerAllocation) -> StateBody:

@@ -103,7 +103,7 @@ class StrategyBroker(APIView):
     def patch(self, request: Request, strategy_id: int, allocation_id: int) -> Response:
         pair = _pair(request, strategy_id, allocation_id)
         data = _valid(bodies.PairChange, request)
-        return self._set(request, pair, bodies.as_terms(data, selectors.terms_of(pair)))
+        return self._set(request, pair, bodies.as_terms(data, selectors.wanted_terms(pair)))
 
     @extend_schema(
         summary="Remove a pair",
@@ -121,7 +121,7 @@ class StrategyBroker(APIView):
     def _set(self, request: Request, pair: StrategyBrokerAllocation, terms: Any) -> Response:
         _refuse_live(request, pair.broker_account)
         changed = services.set_allocation(
-            user=caller(request), allocation=pair, terms=terms, if_match=_pair_version(request),
+            user=caller(request), allocation=pair, terms=terms, if_match=sent_version(request),
             now=timezone.now(), **origin(request),
         )  # fmt: skip
         return _one(changed)
@@ -209,13 +209,14 @@ def _if_match(request: Request) -> str | None:
     return None if sent in (None, "*") else sent.strip().removeprefix("W/").strip('"')
 
 
-def _pair_version(request: Request) -> int | None:
+def sent_version(request: Request) -> int | None:
+    """The version in If-Match; None when there is no header. Conflict when it is none of ours."""
     sent = _if_match(request)
     if sent is None:
         return None
     if not sent.isdecimal():
-        raise Conflict("version_moved", f"{sent!r} is no version of an allocation.",
-                       fix="Send the ETag of the allocation as you read it.")  # fmt: skip
+        raise Conflict("version_moved", f"{sent!r} is no version of these limits.",
+                       fix="Send the ETag as you read it.")  # fmt: skip
     return int(sent)
 
 

@@ -1,11 +1,11 @@
-"""Every change of a pair's lots and limits. Tightening holds at once, also for what is running."""
+"""Every change of a pair's lots and limits. Tightening holds at once; a looser limit of a pair that has
+traded waits for the next trading day."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +13,8 @@ from django.db import IntegrityError, transaction
 
 from allocations import selectors
 from allocations.models import StrategyBrokerAllocation
-from allocations.risk import PairTerms
+from allocations.risk import PairTerms, split
+from allocations.services import loosening
 from baskets.models import Basket
 from brokers.models import BrokerAccount
 from brokers.selectors import accounts_of
@@ -161,6 +162,7 @@ def _check(terms: PairTerms, prefix: str = "") -> None:
         if getattr(terms, name) <= 0:
             raise Refused(f"{name}_not_above_zero", f"{name} must be above 0.",
                           fix="Send the most you accept.", field=f"{prefix}{name}")  # fmt: skip
+    loosening.check_greeks(terms, prefix)
     check_pair_exits(
         stop=terms.stop_loss, target=terms.take_profit, trail=terms.trail,
         every=terms.trail_every, by=terms.trail_by, field=prefix,
@@ -208,10 +210,13 @@ def _apply(
     pair: StrategyBrokerAllocation, terms: PairTerms, user: User, origin: dict[str, Any]
 ) -> StrategyBrokerAllocation:
     _check(terms)
-    if selectors.terms_of(pair) == terms:
-        return pair
+    held, wanted = selectors.terms_of(pair), asdict(terms)
+    now, later = (wanted, {}) if pair.entered_at is None else split(asdict(held), wanted)
     before = _state(pair)
-    for name, value in asdict(terms).items():
+    waiting = loosening.keep(pair, later, now=origin["now"])
+    if now == asdict(held) and not waiting:
+        return pair
+    for name, value in now.items():
         setattr(pair, name, value)
     pair.version += 1
     pair.save()
@@ -236,5 +241,9 @@ def _archive(
 
 def _state(pair: StrategyBrokerAllocation) -> dict[str, Any]:
     values = {name: getattr(pair, name) for name in selectors.TERM_FIELDS}
-    plain = {k: str(v) if isinstance(v, Decimal) else v for k, v in values.items()}
-    return {**plain, "strategy_version": pair.strategy_version_id, "version": pair.version}
+    return {
+        **loosening.plain(values),
+        "from_the_next_trading_day": loosening.plain(selectors.pending_values(pair)),
+        "strategy_version": pair.strategy_version_id,
+        "version": pair.version,
+    }

@@ -78,14 +78,31 @@ SCOPE = {
     "scope": "pair", "target": 3, "name": "Iron Condor on Zerodha paper", "state": "active",
     "state_scope": "", "reason": "", "open_positions": 4, "open_orders": 0,
 }  # fmt: skip
+RECEIPT = {
+    "id": 7, "verb": "kill", "scope": "user", "target": None, "name": "everything you run",
+    "timeline": "demo", "at": "2026-08-04T11:00:00+05:30", "verified_flat": True,
+    "accounts": [{
+        "account": "Zerodha paper", "positions_closed": 4, "positions_open": 0, "orders_ended": 1,
+        "orders_open": 0, "left": [], "said": [], "verified_at": "2026-08-04T11:00:03+05:30",
+    }],
+}  # fmt: skip
+SCOPE_LIMIT = {
+    "scope": "account", "target": 1, "name": "account Zerodha paper", "version": 2,
+    "max_lots": 8, "max_day_loss": "8000.00", "max_margin": "800000.00", "max_open_positions": 20,
+    "max_delta": "500.00", "max_vega": None, "square_off_at_loss": True,
+    "pending": [{"limit": "max_day_loss", "value": "10000.00", "asked_on": "2026-08-04"}],
+    "used": {"lots": 2, "day_loss": "0.00", "margin": "154210.00", "open_positions": 4,
+             "delta": "12.40", "vega": "260.10"},
+}  # fmt: skip
 LIMITS = {
     **PAIR, "asof": "2026-08-04T11:00:00+05:30",
     "lots": {"used": 2, "limit": 4}, "day_loss": {"used": "0.00", "limit": "25000.00"},
     "margin": {"used": "154210.00", "limit": "400000.00"}, "margin_share": "149655.20", "open_positions": {"used": 4, "limit": 8},
+    "delta": {"used": "12.40", "limit": "500.00"}, "vega": {"used": "260.10", "limit": None},
 }  # fmt: skip
 ACT = {
     "verb": "kill", "scope": "pair", "target": 3,
-    "exits": [{**RUN, "phase": "exit", "cause": "kill", "status": "due"}],
+    "exits": [{**RUN, "phase": "exit", "cause": "kill", "status": "due"}], "receipt_id": 7,
 }  # fmt: skip
 MISMATCH = {
     "id": 4, "kind": "squared_off", "subject": "NIFTY-20260804-24600-CE NRML",
@@ -105,7 +122,7 @@ RECONCILED = {
     "mismatches": [MISMATCH],
 }  # fmt: skip
 ADOPTED = {**ORDER, "events": [EVENT], "fills": [FILL]}
-DENIAL = {"code": "LOTS_ABOVE_LIMIT", "why": "This entry would take the pair above its maximum lots.",
+DENIAL = {"code": "LOTS_ABOVE_LIMIT", "why": "This entry would go above the maximum lots.",
           "detail": "Close open lots, enter fewer, or raise max_lots."}  # fmt: skip
 PLANNED = {
     "leg_number": 3, "wave": 1, "side": "BUY", "contract": "NIFTY-20260804-24800-CE", "quantity": 130,

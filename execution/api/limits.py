@@ -20,10 +20,11 @@ from execution.api import examples
 from execution.api.bodies import PairShape
 from execution.api.positions import last_frame
 from execution.api.runs import PairFilter, list_of, narrowed, parameters
-from execution.engine import margins, marks
+from execution.engine import exposures, greeks, margins, marks
 from execution.models import Position
 from execution.selectors import positions_of
 from market.api.feeds import timeline_or_problem
+from market.kernel.contracts import Contract
 from market.kernel.frame import Frame
 from market.kernel.money import ZERO
 from market.models import Timeline
@@ -45,6 +46,11 @@ class Rupees(serializers.Serializer):
     limit = Money()
 
 
+class Greek(serializers.Serializer):
+    used = Money(allow_null=True, help_text="null while it is not known")
+    limit = Money(allow_null=True, help_text="null: no limit")
+
+
 class PairLimitBody(PairShape):
     """A pair's limits, and what of each is used at the last frame."""
 
@@ -58,6 +64,8 @@ class PairLimitBody(PairShape):
         "null while there are no prices",
     )
     open_positions = Counted()
+    delta = Greek(help_text="rupees an index point, without its sign")
+    vega = Greek(help_text="rupees a vol point, without its sign")
 
 
 class Limits(APIView):
@@ -118,24 +126,25 @@ def _used(
 ) -> dict[str, Any]:
     held = [position for position in positions if position.quantity]
     day = marks.day_pnl(positions, frame) if frame else None
+    delta, vega = greeks.amounts(_units(held), frame) if frame else greeks.UNKNOWN
     return {
         "allocation": pair,
         "asof": frame.now if frame else None,
-        "lots": {"used": _lots(pair, held), "limit": pair.max_lots},
+        "lots": {"used": exposures.lots_held(pair, held), "limit": pair.max_lots},
         "day_loss": {"used": None if day is None else max(-day, ZERO), "limit": pair.max_day_loss},
         "margin": {"used": _margin(held, frame), "limit": pair.max_margin},
         "margin_share": share,
         "open_positions": {"used": len(held), "limit": pair.max_open_positions},
+        "delta": {"used": delta, "limit": pair.max_delta},
+        "vega": {"used": vega, "limit": pair.max_vega},
     }
 
 
-def _lots(pair: StrategyBrokerAllocation, held: list[Position]) -> int:
-    """Lots of the strategy that the largest leg stands for; a begun lot counts whole."""
-    ratios = {leg.number: leg.ratio for leg in pair.strategy_version.legs.all()}
-    return max(
-        (-(-abs(p.quantity) // (p.contract.lot_size * ratios.get(p.leg_number, 1))) for p in held),
-        default=0,
-    )
+def _units(held: list[Position]) -> dict[Contract, int]:
+    units: dict[Contract, int] = defaultdict(int)
+    for position in held:
+        units[position.contract.spec] += position.quantity
+    return units
 
 
 def _margin(held: list[Position], frame: Frame | None) -> Decimal | None:

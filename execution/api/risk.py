@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from allocations.models import TradingState
 from brokers.models import BrokerAccount
 from brokers.selectors import accounts_of, open_accounts_of
-from execution import services
+from execution import receipts, services
 from execution.api import bodies, examples
 from execution.api.runs import list_of
 from execution.models import StrategyExecution
@@ -71,6 +71,9 @@ class ActBody(serializers.Serializer):
     scope = serializers.CharField()
     target = serializers.IntegerField(allow_null=True)
     exits = bodies.RunBody(many=True)
+    receipt_id = serializers.IntegerField(
+        allow_null=True, help_text="of an act that closes: /options/risk/receipts/{id} says how far it is"
+    )
 
 
 class Risk(APIView):
@@ -101,9 +104,15 @@ class Act(APIView):
         require_own(user, **asked)
         if paper_only(request):
             require_paper(user, **asked)
-        exits = type(self).act(user=user, **asked, by=user, now=timezone.now(), **origin(request))
+        now = timezone.now()
+        exits = type(self).act(user=user, **asked, by=user, now=now, **origin(request))
         start_after_commit(exits or [])
-        return Response(ActBody({"verb": self.verb, **asked, "exits": _shown(user, exits or [])}).data)
+        written = receipts.newest(user, verb=self.verb, **asked)
+        done = {
+            "verb": self.verb, **asked, "exits": _shown(user, exits or []),
+            "receipt_id": written.pk if written is not None and written.at == now else None,
+        }  # fmt: skip
+        return Response(ActBody(done).data)
 
 
 def _schema(summary: str, verb: str) -> Callable[..., Any]:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from allocations.models import StrategyBrokerAllocation
-from allocations.risk import Exposure, RiskLimit, denial
-from execution.engine import closes, margins, marks
+from execution.engine import closes, margins
 from execution.engine.desk import Desk
-from execution.engine.judging import Stop, funded, held_by, stopped
+from execution.engine.judging import Stop, beyond_limits, funded, held_by, stopped
 from execution.engine.roll_judging import as_leg
 from execution.models import Position, StrategyExecution
 from market.kernel import contracts
@@ -185,30 +184,14 @@ def _meets(change: Change) -> Stop | None:
 def _beyond_limits(
     pair: StrategyBrokerAllocation, change: Change, desk: Desk, *, funds: bool
 ) -> Stop | None:
-    """The pair's limits and the account's free funds, at the worst step of the change."""
-    now = [(p.contract.spec, p.quantity) for p in change.held]
+    """Every limit over the pair, and the account's free funds at the worst step of the change."""
     try:
-        before = margins.requirement(now, desk.frame)
-        steps = margins.after_each(now, change.orders(), desk.frame)
         needed = _needed(pair, change, desk)
     except margins.NoMargin as error:
         return Stop(Status.DENIED, "NO_QUOTE", str(error))
-    refusal = denial(
-        RiskLimit(
-            max_lots=pair.max_lots, max_day_loss=pair.max_day_loss, max_margin=pair.max_margin,
-            max_open_positions=pair.max_open_positions,
-        ),
-        Exposure(
-            open_lots=0, day_pnl=marks.day_pnl(held_by(pair, desk), desk.frame), margin=before,
-            open_positions=len(now),
-        ),
-        entry_lots=_lots_of_trade(change),
-        entry_margin=max(steps[-1] - before, ZERO),
-        entry_positions=0 if change.close is not None else 1,
-    )  # fmt: skip
-    if refusal is not None:
-        return Stop(Status.DENIED, refusal, f"{refusal.text} {refusal.fix}")
-    return funded(pair, needed, desk) if funds else None
+    lots = _lots_of_trade(change)
+    stop = beyond_limits(pair, lambda book: book.changed(change.orders(), lots), desk)
+    return stop or (funded(pair, needed, desk) if funds else None)
 
 
 def _lots_of_trade(change: Change) -> int:

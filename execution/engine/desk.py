@@ -26,6 +26,7 @@ class WorkKind(StrEnum):
     LOOKUP = "lookup"  # an order without an answer: find it by its tag
     SYNC = "sync"  # a broker account: read its books
     RECONCILE = "reconcile"  # a broker account: compare its books with ours
+    VERIFY = "verify"  # an account of a receipt: is it flat at the broker too
 
 
 class Work(NamedTuple):

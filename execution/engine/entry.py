@@ -10,11 +10,12 @@ from django.conf import settings
 from django.db import transaction
 
 from allocations.models import StrategyBrokerAllocation
-from execution.engine import closes, opens, orders, runs, tell, waiting
+from execution.engine import closes, limits, opens, orders, runs, tell, waiting
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.judging import (
     Plan,
     Stop,
+    beyond_limits,
     found_legs,
     held_by,
     judge,
@@ -49,7 +50,7 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     verdict = judge(execution, desk)
     if isinstance(verdict, Plan):
         try:
-            return _begin(execution_id, verdict, desk)
+            return _begin(execution, verdict, desk)
         except OutsideCoverage as error:  # no freeze quantity of the day: nothing can be sliced
             verdict = Stop(Status.DENIED, "NO_FACTS", str(error))
     _stop(execution_id, verdict, desk)
@@ -121,9 +122,20 @@ def _work(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[W
 
 
 @transaction.atomic
-def _begin(execution_id: int, plan: Plan, desk: Desk) -> list[Work]:
-    execution = runs.locked(execution_id, Status.DUE)
+def _begin(due: StrategyExecution, plan: Plan, desk: Desk) -> list[Work]:
+    """Where a limit spans several pairs it is asked once more, one entry at a time: what others have
+    begun meanwhile counts."""
+    shared = limits.lock_shared(due.allocation)
+    execution = runs.locked(due.pk, Status.DUE)
     if execution is None:
+        return []
+    stop = None
+    if shared:
+        stop = beyond_limits(
+            execution.allocation, lambda book: book.entering(plan.legs, execution.lots), desk
+        )
+    if stop is not None:
+        _end(execution, stop, desk)
         return []
     pair = StrategyBrokerAllocation.objects.select_for_update(no_key=True).get(pk=execution.allocation_id)
     execution.status = Status.RUNNING
@@ -139,17 +151,24 @@ def _begin(execution_id: int, plan: Plan, desk: Desk) -> list[Work]:
     if pair.strategy_version_id != execution.strategy_version_id:
         pair.strategy_version_id = execution.strategy_version_id
         pair.save(update_fields=["strategy_version", "updated_at"])
+    if pair.entered_at is None:
+        pair.entered_at = desk.now
+        pair.save(update_fields=["entered_at"])
     fresh = opens.release(execution, [], desk)
     return [Work(WorkKind.DISPATCH, order.pk) for order in fresh] or [
-        Work(WorkKind.ADVANCE, execution_id)
+        Work(WorkKind.ADVANCE, execution.pk)
     ]
 
 
 @transaction.atomic
 def _stop(execution_id: int, stop: Stop, desk: Desk) -> None:
     execution = runs.locked(execution_id, Status.DUE)
-    if execution is None:
-        return
+    if execution is not None:
+        _end(execution, stop, desk)
+
+
+def _end(execution: StrategyExecution, stop: Stop, desk: Desk) -> None:
+    """It ends by this stop, or waits for a frame that may clear it."""
     if stop.may_clear:
         runs.keep_waiting(execution, stop.code, stop.said)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -10,11 +11,12 @@ from itertools import accumulate
 from django.conf import settings
 
 from allocations.models import StrategyBrokerAllocation
-from allocations.risk import Denial, Exposure, RiskLimit, denial
+from allocations.risk import Denial
 from allocations.selectors import effective_states
 from brokers.types import ReadFailed
-from execution.engine import closes, holds, margins, marks, waiting
+from execution.engine import holds, limits, margins, waiting
 from execution.engine.desk import Desk
+from execution.engine.exposures import Book
 from execution.engine.wires import open_wire
 from execution.models import Order, Position, StrategyExecution
 from execution.reconcile.words import about
@@ -37,7 +39,7 @@ Status = StrategyExecution.Status
 #: Wall time from a frame to its work: a beat of one second, a queue, a plan.
 TIME_TO_ACT = timedelta(seconds=5)
 #: Reasons that the next frame may clear, within the entry's tolerance.
-MAY_CLEAR = {"NO_QUOTE", "STALE_QUOTE", "NO_FORWARD", "NO_SPOT", "NO_DELTA"}
+MAY_CLEAR = {"NO_QUOTE", "STALE_QUOTE", "NO_FORWARD", "NO_SPOT", "NO_DELTA", Denial.GREEKS_UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,35 +193,34 @@ def _within_limits(
     execution: StrategyExecution, legs: list[ResolvedLeg], desk: Desk
 ) -> Plan | Stop:
     pair = execution.allocation
-    held = held_by(pair, desk)
-    holdings = [(p.contract.spec, p.quantity) for p in held if p.quantity]
-    traded = any(p.quantity and not closes.is_worthless(p, desk) for p in held)
-    wanted = [(leg.contract, _signed(leg, execution.lots)) for leg in legs]
+    holdings = [(p.contract.spec, p.quantity) for p in held_by(pair, desk) if p.quantity]
+    wanted = [(leg.contract, leg.signed(execution.lots)) for leg in legs]
     try:
         margin = margins.requirement([*holdings, *wanted], desk.frame)
         needed = funds_needed(execution, legs, desk)
     except margins.NoMargin as error:
         return Stop(Status.DENIED, "NO_QUOTE", str(error), may_clear=True)
-    refusal = denial(
-        RiskLimit(
-            max_lots=pair.max_lots,
-            max_day_loss=pair.max_day_loss,
-            max_margin=pair.max_margin,
-            max_open_positions=pair.max_open_positions,
-        ),
-        Exposure(
-            open_lots=execution.lots if traded else 0,
-            day_pnl=marks.day_pnl(held, desk.frame),
-            margin=margins.requirement(holdings, desk.frame),
-            open_positions=len(holdings),
-        ),
-        entry_lots=execution.lots,
-        entry_margin=margin - margins.requirement(holdings, desk.frame),
-        entry_positions=len(legs),
+    return (
+        beyond_limits(pair, lambda book: book.entering(legs, execution.lots), desk)
+        or funded(pair, needed, desk)
+        or Plan(legs, margin)
     )
-    if refusal is not None:
-        return Stop(Status.DENIED, refusal, f"{refusal.text} {refusal.fix}")
-    return funded(pair, needed, desk) or Plan(legs, margin)
+
+
+def beyond_limits(
+    pair: StrategyBrokerAllocation, then: Callable[[Book], Book], desk: Desk
+) -> Stop | None:
+    """The tightest limit of pair, basket, account and user that would be broken if the pair's book
+    became this one, by its name."""
+    try:
+        broken = limits.broken(pair, then, desk)
+    except margins.NoMargin as error:
+        return Stop(Status.DENIED, "NO_QUOTE", str(error), may_clear=True)
+    if broken is None:
+        return None
+    name, breach = broken
+    words = f"{name}: {limits.words(breach)}. {breach.denial.fix}"
+    return Stop(Status.DENIED, breach.denial, words, breach.denial in MAY_CLEAR)
 
 
 def funded(pair: StrategyBrokerAllocation, needed: Decimal, desk: Desk) -> Stop | None:
@@ -247,7 +248,7 @@ def funds_needed(execution: StrategyExecution, legs: list[ResolvedLeg], desk: De
     before = [(p.contract.spec, p.quantity) for p in rows.select_related("contract")]
     base = margins.requirement(before, desk.frame)
     sequence = [leg for wave in waves(legs) for leg in wave]
-    orders = [(leg.contract, _signed(leg, execution.lots)) for leg in sequence]
+    orders = [(leg.contract, leg.signed(execution.lots)) for leg in sequence]
     blocked = margins.after_each(before, orders, desk.frame)
     paid = accumulate(_premium(leg, execution.lots) for leg in sequence)
     steps = zip(blocked, paid, strict=True)
@@ -266,12 +267,7 @@ def _reserve(leg: ResolvedLeg, lots: int) -> Decimal:
 
 
 def _premium(leg: ResolvedLeg, lots: int) -> Decimal:
-    return leg.reference * _signed(leg, lots) if leg.contract.is_option else ZERO
-
-
-def _signed(leg: ResolvedLeg, lots: int) -> int:
-    units = leg.quantity_per_lot * lots
-    return units if leg.side == "BUY" else -units
+    return leg.reference * leg.signed(lots) if leg.contract.is_option else ZERO
 
 
 def held_by(pair: StrategyBrokerAllocation, desk: Desk) -> list[Position]:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+from allocations.services import put_in_force
 from execution.engine import (
     adjust,
     day,
@@ -19,6 +20,7 @@ from execution.engine import (
     roll,
     schedule,
     settle,
+    verify,
     wire,
 )
 from execution.engine.desk import Desk, Work, WorkKind
@@ -41,6 +43,7 @@ ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.LOOKUP: wire.lookup,
     WorkKind.SYNC: wire.sync,
     WorkKind.RECONCILE: look.reconcile,
+    WorkKind.VERIFY: verify.verify,
 }
 
 TURN = {WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3}
@@ -53,11 +56,15 @@ def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
     """
     seen = seen or Snapshot(desk.timeline, desk.day, desk.wall)
     missed_close.close_missed(desk, seen)
+    if seen.has_waiting_limits:
+        put_in_force(day=desk.day, now=desk.wall)
+        seen.forget()
     schedule.open_due(desk, seen)
     settle.settle_expired(desk, seen)
     if day.is_over(desk) and not day.is_closed(desk):
         day.close(desk)
-    return [*_books(desk, seen), *_runs(desk, seen), *_orders(desk, seen)]
+    unverified = [Work(WorkKind.VERIFY, pk) for pk, due in seen.unverified if due is None or due <= desk.wall]
+    return [*_books(desk, seen), *_runs(desk, seen), *_orders(desk, seen), *unverified]
 
 
 def perform(work: Work, desk: Desk) -> list[Work]:

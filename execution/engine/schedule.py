@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from allocations.models import StrategyBrokerAllocation, TradingState
-from execution.engine import again, closes, leave, roll, tell, watching
+from execution.engine import again, closes, day_loss, leave, roll, tell, watching
 from execution.engine.desk import Desk
 from execution.engine.snapshot import Snapshot
 from execution.engine.watching import Leave
@@ -73,12 +73,13 @@ def open_exits(desk: Desk, seen: Snapshot) -> None:
 
     A roll under way is no reason to wait: the exit ends it.
     """
-    leaves = watching.judge(desk, seen)
+    lost, leaves = day_loss.leaving(desk, seen), watching.judge(desk, seen)
     for pair, rows in seen.held.items():
         if seen.leaving.get(pair, ()) is None or not _alive(rows, desk):
             continue
         halted = seen.states[pair].state == TradingState.State.HALTED
-        why = Leave("kill", "") if halted else _timed(rows, desk) or leaves.get(pair)
+        urgent = "kill" if halted else "day_loss" if pair in lost else ""
+        why = Leave(urgent, "") if urgent else _timed(rows, desk) or leaves.get(pair)
         if why is None and pair in seen.adjusting:
             continue
         _open_exit(rows, why, desk, leaving=pair in seen.leaving)

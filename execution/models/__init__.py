@@ -3,6 +3,7 @@
 from execution.models.orders import Fill, Order, OrderEvent
 from execution.models.performance import PerformanceMetric
 from execution.models.positions import Position, Settlement
+from execution.models.receipts import Receipt, ReceiptAccount
 from execution.models.reconciliation import (
     AccountBook,
     AccountPosition,
@@ -22,6 +23,8 @@ __all__ = [
     "OrderEvent",
     "PerformanceMetric",
     "Position",
+    "Receipt",
+    "ReceiptAccount",
     "Settlement",
     "StopWatch",
     "StrategyExecution",

@@ -14,8 +14,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from execution import services
+from execution import receipts, services
 from execution.forms import ScopeForm
+from execution.receipts import Progress
 from execution.tasks import start_after_commit
 from execution.views.desk import running_timeline
 from execution.views.scopes import Node, Open, open_in, tree_of
@@ -86,22 +87,30 @@ def act(request: SignedInRequest, verb: str) -> HttpResponse:
 @never_cache
 @require_GET
 def receipt(request: SignedInRequest, verb: str) -> HttpResponse:
-    """What is still open in the scope, by account, until it is flat."""
+    """By account, what was closed and is still open, until the broker's own book says that it is flat."""
     if verb not in VERBS:
         raise Http404("no such verb")
     timeline = running_timeline()
     node = _node(ScopeForm(request.GET), tree_of(request.user, timeline))
     held = open_in(request.user, timeline, node)
+    parts = _parts(request.user, VERBS[verb], node)
     context = {
         "verb": VERBS[verb],
         "node": node,
         "flat": not held.positions and not held.orders,
+        "verified": bool(parts) and all(part.verified_at for part in parts),
         "left": len(held.positions),
         "waiting": len(held.orders),
-        "by_account": held.by_account,
+        "parts": parts,
         "asof": timeline.market_now if timeline else None,
     }
     return render(request, "execution/receipt.html", context)
+
+
+def _parts(user: User, verb: Verb, node: Node) -> list[Progress]:
+    """By account, how far the newest act of this kind in the scope has come."""
+    found = receipts.newest(user, verb=verb.key, scope=node.scope, target=node.id)
+    return [] if found is None else services.progress_of(found)
 
 
 def _node(form: ScopeForm, tree: list[Node]) -> Node:

@@ -63,7 +63,6 @@ class Item:
 class Open:
     positions: list[Item] = field(default_factory=list)
     orders: list[Item] = field(default_factory=list)
-    by_account: list[dict[str, Any]] = field(default_factory=list)
 
 
 def tree_of(user: User, timeline: Timeline | None, *, valued: bool = False) -> list[Node]:
@@ -99,7 +98,7 @@ def tree_of(user: User, timeline: Timeline | None, *, valued: bool = False) -> l
 
 
 def open_in(user: User, timeline: Timeline | None, node: Node) -> Open:
-    """Positions and unfinished orders of the scope, and their number by account."""
+    """Positions and unfinished orders of the scope."""
     found = Open()
     if timeline is None:
         return found
@@ -109,10 +108,6 @@ def open_in(user: User, timeline: Timeline | None, node: Node) -> Open:
     orders = list(_unfinished(user, timeline).filter(**only))
     found.positions = [_held(position) for position in positions]
     found.orders = [_waiting(order) for order in orders]
-    counted = Counter(p.allocation.broker_account.label for p in positions)
-    waiting = Counter(o.broker_account.label for o in orders)
-    names = sorted({*counted, *waiting}) or ["All accounts"]
-    found.by_account = [{"name": n, "positions": counted[n], "orders": waiting[n]} for n in names]
     return found
 
 

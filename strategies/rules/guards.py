@@ -150,5 +150,7 @@ def worst_price(mid: Decimal, side: str, percent: Decimal) -> Decimal:
 
 def jitter(pair: str, day: date, most: int) -> int:
     """Seconds from 0 to `most` by which the pair's entry of that day comes later: always the same."""
+    if not most:
+        return 0
     seed = sha256(f"{pair}:{day.isoformat()}".encode()).digest()
     return int.from_bytes(seed[:8]) % (most + 1)

@@ -84,3 +84,8 @@ class ResolvedLeg:
     def quantity_per_lot(self) -> int:
         """Units of the contract in one lot of the strategy."""
         return self.ratio * self.contract.lot_size
+
+    def signed(self, lots: int) -> int:
+        """Units that so many lots of the strategy buy; negative when the leg sells."""
+        units = self.quantity_per_lot * lots
+        return units if self.side == "BUY" else -units

@@ -26,7 +26,7 @@ PAGES = [
     "/", "/baskets", "/baskets/{basket}", "/baskets/{basket}/allocations",
     "/baskets/{basket}/strategies/new", "/baskets/{basket}/strategies/new?preset=iron_condor",
     "/strategies/{strategy}", "/strategies/{strategy}/edit", "/executions", "/executions/{run}",
-    "/orders", "/performance", "/risk", "/risk/kill?scope=user&target=", "/marketplace",
+    "/orders", "/performance", "/risk", "/risk/limits", "/risk/limits/edit?scope=user&target=", "/risk/kill?scope=user&target=", "/marketplace",
     "/accounts-broker", "/notices", "/settings", "/market", "/not-there",
 ]  # fmt: skip
 

@@ -16,11 +16,16 @@ from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.db import transaction
 
+from allocations.risk import ScopeTerms
+from allocations.services import set_scope_limit
+from brokers.models import BrokerAccount
 from execution.models import (
     AccountBook,
     AccountPosition,
     ForeignTrade,
     Mismatch,
+    Receipt,
+    ReceiptAccount,
     Settlement,
     StopWatch,
 )
@@ -45,7 +50,8 @@ from tests.factories import (
 )
 from tests.integration.pages import world as story
 from tests.integration.routes import Route
-from users.models import ApiKey, User
+from users.alarm_services import add_channel
+from users.models import AlarmChannel, ApiKey, User
 from users.services import notify
 
 NOW = datetime(2026, 7, 29, 6, 10, tzinfo=UTC)
@@ -64,12 +70,14 @@ class World:
     subscription: Subscription
     key: ApiKey
     live_pair: Any
+    channel: AlarmChannel
+    receipt: Receipt
     ids: dict[str, Any] = field(default_factory=dict)
 
     @property
     def marks(self) -> list[str]:
         """Words that stand only in the owner's rows."""
-        named = [self.owner.email, self.key.prefix, self.key.name, "Day loss limit of a pair was hit"]
+        named = [self.channel.name, self.owner.email, self.key.prefix, self.key.name, "Day loss limit of a pair was hit"]
         accounts = [account.label for account in self.story.accounts.values()]
         orders = [order.client_ref for order in self.story.orders]
         return [*named, self.story.basket.name, *accounts, *orders]
@@ -82,7 +90,7 @@ class World:
             for account in self.story.accounts.values()
             for text in account.sealed_secrets.values()
         ]
-        return [self.key.digest, self.owner.password, self.curator.password, *sealed]
+        return [self.channel.sealed, self.key.digest, self.owner.password, self.curator.password, *sealed]
 
 
 def build() -> World:
@@ -103,7 +111,8 @@ def build() -> World:
         owner, UserFactory(email="stranger@example.com"), curator,
         make_operator(email="operator@example.com"),
         User.objects.create_superuser("root@example.com", PASSWORD),
-        played, subscription, key, live_pair,
+        played, subscription, key, live_pair, _channel(owner, "The owner's telephone"),
+        _receipt(owner, played.timeline, played.accounts["zerodha"]),
     )  # fmt: skip
     _sign_in_rows(owner)
     world.ids.update(_ids(world))
@@ -136,6 +145,8 @@ def grow(world: World, times: int) -> None:
             subscription=subscription, period=date(2026, 7, 1), total=Decimal("1.00"), issued_at=NOW
         )
         make_api_key(owner, name=f"Key {n}")
+        _channel(owner, f"Telephone {n}")
+        _receipt(owner, timeline, account)
         notify(user=owner, kind="limit", severity="warning", title="Limit", body="", now=NOW,
                dedupe_key=f"grown {n}")  # fmt: skip
 
@@ -147,6 +158,8 @@ def _ids(world: World) -> dict[str, Any]:
     return {
         "notice_id": world.owner.notices.get().pk,
         "key_id": world.key.pk,
+        "channel_id": world.channel.pk,
+        "receipt_id": world.receipt.pk,
         "account_id": played.accounts["zerodha"].pk,
         "basket_id": played.basket.pk,
         "strategy_id": pair.strategy_id,
@@ -168,6 +181,27 @@ def object_of(route: Route) -> Any:
     found = apps.get_model(app, model)._default_manager.order_by("pk").first()
     assert found is not None, f"{route}: the owner's world has no {app}.{model}"
     return found
+
+
+def _channel(owner: User, name: str) -> AlarmChannel:
+    channel, _ = add_channel(
+        user=owner, kind="telegram", name=name, address="4711", token="123456:ABC-def", source="test", now=NOW
+    )
+    return channel
+
+
+def _receipt(owner: User, timeline: Any, account: BrokerAccount) -> Receipt:
+    """Of an account with a limit of its own."""
+    set_scope_limit(
+        user=owner, scope="account", target=account, terms=ScopeTerms(max_lots=50), source="test", now=NOW
+    )
+    receipt = Receipt.objects.create(
+        user=owner, verb="exit", scope="account", target=account.pk, name=account.label, timeline=timeline, at=NOW
+    )
+    ReceiptAccount.objects.create(
+        receipt=receipt, broker_account=account, symbols=[], orders=0, positions=0, verified_at=NOW
+    )
+    return receipt
 
 
 def _ledger(subscription: Subscription, timeline: Any) -> None:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from brokers import services
+from users import alarm_services
 
 FACTOR_SECRETS = ("secret", "seed")
 
@@ -23,7 +24,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         accounts = services.rotate_secrets()
         factors = sum(_seal_factor(pk) for pk in Authenticator.objects.values_list("pk", flat=True))
-        self.stdout.write(f"Sealed again: {accounts} broker accounts, {factors} second factors.")
+        channels = alarm_services.rotate_channels()
+        self.stdout.write(
+            f"Sealed again: {accounts} broker accounts, {factors} second factors, {channels} alarm channels."
+        )
 
 
 @transaction.atomic

@@ -285,8 +285,8 @@ def test_rotating_the_keys_seals_every_secret_again_and_loses_none(user, desk, s
     account.refresh_from_db()
     assert {k: selectors.secret_of(account, k) for k in LIVE} == LIVE
     assert capsys.readouterr().out.splitlines() == [
-        "Sealed again: 1 broker accounts, 0 second factors.",
-        "Sealed again: 0 broker accounts, 0 second factors.",
+        "Sealed again: 1 broker accounts, 0 second factors, 0 alarm channels.",
+        "Sealed again: 0 broker accounts, 0 second factors, 0 alarm channels.",
     ]
 
 

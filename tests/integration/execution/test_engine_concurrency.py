@@ -7,6 +7,9 @@ from threading import Barrier, Event, Timer
 import pytest
 from django.db import connection, transaction
 
+from allocations.models import StrategyBrokerAllocation
+from allocations.risk import ScopeTerms
+from allocations.services import set_scope_limit
 from brokers.types import NeverSent
 from execution import services
 from execution.engine import loop, runs
@@ -108,6 +111,25 @@ def test_an_answer_that_writes_a_new_attempt_does_not_wait_for_the_worker_that_h
     at_once(hold_the_run, answer)
 
     assert Order.objects.filter(leg_number=1).values_list("attempt", "status").order_by("pk").count() == 2
+
+
+def test_entries_at_once_never_pass_the_limit_that_they_share(transactional_db, conservative_income):
+    """Fault 32: five pairs race for the lots of their user."""
+    world = Desk(open_world(conservative_income, first_day=MONDAY), MONDAY)
+    owner = StrategyBrokerAllocation.objects.select_related("broker_account__user")[0].broker_account.user
+    set_scope_limit(user=owner, scope="user", target=None, terms=ScopeTerms(max_lots=5), source="test",
+                    now=world.player.wall)  # fmt: skip
+    desk = publish(world, 9, 20)
+    works = loop.tick(desk)
+
+    at_once(*[lambda w=work: loop.perform(w, desk) for work in works])
+
+    runs_now = StrategyExecution.objects.values_list("status", "lots", "code")
+    begun = [lots for status, lots, _ in runs_now if status == "running"]
+    assert len(works) == 5
+    assert 3 <= sum(begun) <= 5
+    assert {code for status, _, code in runs_now if status == "denied"} == {"LOTS_ABOVE_LIMIT"}
+    assert len(begun) < 5
 
 
 def test_an_opening_order_waits_while_its_account_has_one_the_other_way_in_the_contract(condor):

@@ -14,7 +14,8 @@ OPEN = [
     "/", "/baskets", "/baskets/new", "/executions", "/orders", "/performance", "/performance?by=broker",
     "/risk", "/risk/kill", "/risk/pause", "/risk/kill?scope=user&target=", "/marketplace",
     "/marketplace/subscriptions", "/accounts-broker", "/notices", "/settings", "/market",
-    "/risk/kill/done?scope=user&target=", "/reconciliation",
+    "/risk/kill/done?scope=user&target=", "/risk/limits", "/risk/limits/edit?scope=user&target=",
+    "/reconciliation",
 ]  # fmt: skip
 OWNED = [
     "/baskets/{basket}", "/baskets/{basket}/edit", "/baskets/{basket}/strategies/new",
@@ -23,6 +24,7 @@ OWNED = [
     "/pairs/{pair}/adjust",
     "/risk/kill?scope=basket&target={basket}", "/risk/exit?scope=pair&target={pair}",
     "/risk/pause?scope=account&target={account}", "/risk/exit/done?scope=strategy&target={strategy}",
+    "/risk/limits/edit?scope=account&target={account}", "/risk/limits/edit?scope=basket&target={basket}",
 ]  # fmt: skip
 POSTED = [
     "/baskets/{basket}/edit", "/baskets/{basket}/archive", "/baskets/{basket}/allocations",

@@ -1,0 +1,101 @@
+"""Receipts of acts that close: written with the act, read while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from allocations.models import StrategyBrokerAllocation
+from execution.models import Order, Position, Receipt, ReceiptAccount
+from execution.states import OPEN_STATES
+from market.models import Timeline
+from users.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one account has come; `left` names what is open in our books, `said` what the broker adds."""
+
+    account: str
+    positions_closed: int
+    positions_open: int
+    orders_ended: int
+    orders_open: int
+    left: list[str]
+    said: list[str]
+    verified_at: datetime | None
+
+
+def write(  # noqa: PLR0913 - keyword only
+    *,
+    user: User,
+    verb: str,
+    scope: str,
+    target: int | None,
+    name: str,
+    pairs: Sequence[StrategyBrokerAllocation],
+    now: datetime,
+) -> Receipt | None:
+    """The receipt of an act over these pairs, in the act's transaction; None while no market runs."""
+    timeline = Timeline.objects.filter(active=True).first()
+    if timeline is None:
+        return None
+    receipt = Receipt.objects.create(
+        user=user, verb=verb, scope=scope, target=target, name=name[:200], timeline=timeline, at=now
+    )
+    held, working = _held(pairs, timeline), _working(pairs, timeline)
+    for account in sorted({pair.broker_account_id for pair in pairs}):
+        mine = [p for p in held if p.allocation.broker_account_id == account]
+        waiting = [o for o in working if o.broker_account_id == account]
+        symbols = {p.contract.symbol for p in mine} | {o.contract.symbol for o in waiting}
+        ReceiptAccount.objects.create(
+            receipt=receipt, broker_account_id=account, positions=len(mine), orders=len(waiting),
+            symbols=sorted(symbols),
+        )  # fmt: skip
+    return receipt
+
+
+def receipts_of(user: User) -> QuerySet[Receipt]:
+    """The user's receipts, newest first."""
+    rows = Receipt.objects.filter(user=user).select_related("timeline", "user")
+    return rows.prefetch_related("accounts__broker_account").order_by("-pk")
+
+
+def newest(user: User, *, verb: str, scope: str, target: int | None) -> Receipt | None:
+    return receipts_of(user).filter(verb=verb, scope=scope, target=target).first()
+
+
+def progress(receipt: Receipt, pairs: Sequence[StrategyBrokerAllocation]) -> list[Progress]:
+    """By account, from our books as they are now; `pairs` are those of the receipt's scope."""
+    held, working = _held(pairs, receipt.timeline), _working(pairs, receipt.timeline)
+    return [_progress(part, held, working) for part in receipt.accounts.all()]
+
+
+def _progress(
+    part: ReceiptAccount, held: Iterable[Position], working: Iterable[Order]
+) -> Progress:
+    mine = [p for p in held if p.allocation.broker_account_id == part.broker_account_id]
+    waiting = [o for o in working if o.broker_account_id == part.broker_account_id]
+    return Progress(
+        account=part.broker_account.label,
+        positions_closed=max(part.positions - len(mine), 0),
+        positions_open=len(mine),
+        orders_ended=max(part.orders - len(waiting), 0),
+        orders_open=len(waiting),
+        left=[f"{p.quantity:+d} {p.contract.symbol}" for p in mine],
+        said=part.said,
+        verified_at=part.verified_at,
+    )
+
+
+def _held(pairs: Sequence[StrategyBrokerAllocation], timeline: Timeline) -> list[Position]:
+    rows = Position.objects.filter(timeline=timeline, allocation__in=pairs).exclude(quantity=0)
+    return list(rows.select_related("contract", "allocation").order_by("pk"))
+
+
+def _working(pairs: Sequence[StrategyBrokerAllocation], timeline: Timeline) -> list[Order]:
+    rows = Order.objects.filter(timeline=timeline, allocation__in=pairs, status__in=OPEN_STATES)
+    return list(rows.select_related("contract").order_by("pk"))
