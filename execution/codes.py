@@ -143,7 +143,15 @@ _ENDED = {
         "Nothing filled in time.", "Enter again by hand, or widen the strategy's time."
     ),
     "OUTSIDE_SESSION": Reason("The exchange was closed.", NOTHING_TO_DO),
+    "REPRICED": Reason(
+        "Its price was moved as often as the broker allows, so it was cancelled.",
+        "Nothing: the rest is ordered anew.",
+    ),
     "SESSION_OVER": Reason("The trading day ended first.", NOTHING_TO_DO),
+    "SIBLING_FAILED": Reason(
+        "Another pair of the strategy did not complete its entry, and all were wanted or none.",
+        "Look at the pair that failed; then enter all of them by hand, or wait for the next time.",
+    ),
     "TIMED_OUT": Reason(
         "It was not complete in time; the strategy's policy decided what stays.",
         "Look at what is held; exit it, or enter the rest by hand.",

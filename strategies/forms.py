@@ -13,13 +13,15 @@ from market.kernel.contracts import UNDERLYINGS
 from strategies.condition_forms import ConditionsForm, clock
 from strategies.models import Leg, StrategyVersion
 from strategies.presets import Preset
-from strategies.rules import LegRule, Terms
+from strategies.rules import LONGEST_PATIENCE, LegRule, Terms
 from users.errors import Refused
 from users.forms import DeskForm
 
 WEEKDAYS = ((0, "Mon"), (1, "Tue"), (2, "Wed"), (3, "Thu"), (4, "Fri"))
 TIMES = ("entry_time", "exit_time", "day_rule", "days_before", "at_expiry", "roll_time")
-EXITS = ("take_profit", "stop_loss", "completion", "entry_tolerance_seconds")
+EXITS = (
+    "take_profit", "stop_loss", "completion", "entry_tolerance_seconds", "chase_after_seconds", "all_or_none",
+)  # fmt: skip
 
 
 class TermsForm(ConditionsForm):
@@ -53,6 +55,14 @@ class TermsForm(ConditionsForm):
     entry_tolerance_seconds = forms.IntegerField(
         label="Entry tolerance", min_value=0, max_value=3600, help_text="Seconds; later is missed"
     )
+    chase_after_seconds = forms.IntegerField(
+        label="Resting orders wait", min_value=0, max_value=LONGEST_PATIENCE, required=False,
+        help_text="Seconds before their price is moved; 0 follows every frame",
+    )  # fmt: skip
+    all_or_none = forms.BooleanField(
+        label="All brokers or none", required=False,
+        help_text="When one pair's entry does not complete, the others are unwound",
+    )  # fmt: skip
 
     @property
     def time_fields(self) -> list[forms.BoundField]:
@@ -72,7 +82,8 @@ class TermsForm(ConditionsForm):
         entered = {name: self.cleaned_data[name] for name in TermsForm.base_fields}
         entered |= self.conditions_entered()
         entered["weekdays"] = tuple(entered["weekdays"])
-        entered["days_before"] = entered["days_before"] or 0
+        for count in ("days_before", "chase_after_seconds"):
+            entered[count] = entered[count] or 0
         return replace(terms, **entered)
 
 

@@ -82,6 +82,12 @@ class StrategyVersion(ConditionColumns):
     naked_calls = models.PositiveSmallIntegerField(default=0, help_text="short units left uncovered")
     naked_puts = models.PositiveSmallIntegerField(default=0, help_text="short units left uncovered")
     cash_secured = models.BooleanField(default=False)
+    chase_after_seconds = models.PositiveSmallIntegerField(
+        default=0, help_text="how long a resting order waits before its price is moved"
+    )
+    all_or_none = models.BooleanField(
+        default=False, help_text="unwind the owner's other pairs when the entry of one does not complete"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -21,7 +21,8 @@ from users.models import User
 TERM_FIELDS = (
     "entry_time", "exit_time", "day_rule", "days_before", "atm_base", "entry_tolerance_seconds",
     "completion", "take_profit", "stop_loss", "at_expiry", "roll_time", "roll_days_before",
-    "naked_calls", "naked_puts", "cash_secured", *(n for n in CONDITION_FIELDS if n != "skip_days"),
+    "naked_calls", "naked_puts", "cash_secured", "chase_after_seconds", "all_or_none",
+    *(n for n in CONDITION_FIELDS if n != "skip_days"),
 )  # fmt: skip
 LEG_FIELDS = (
     "number", "side", "ratio", "option_type", "strike_rule", "strike_value", "expiry_rule",

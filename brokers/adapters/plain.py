@@ -40,7 +40,7 @@ REJECTIONS = frozenset({
 })  # fmt: skip
 REFUSAL_STATUSES = frozenset({400, 401, 403, 404, 422})
 TIMEOUT = httpx.Timeout(connect=2.0, read=5.0, write=5.0, pool=5.0)
-LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=20)
+LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=500)  # a listener for each account
 UPSTREAM_LENGTH = 500
 
 T = TypeVar("T")

@@ -23,6 +23,7 @@ from brokers.simulator.wire import Answer, Refusal, decimal_of, document_of, mic
 from market.kernel.calendar import OutsideCoverage
 
 Query = dict[str, str]
+CALLS = ("place", "modify", "cancel")
 
 
 class Simulator:
@@ -51,6 +52,10 @@ class Simulator:
     @property
     def has_latency(self) -> bool:
         return self._latency_us > 0
+
+    def is_account(self, authorization: str) -> bool:
+        """Whether this header is an account's; what it asks changes nobody else's events."""
+        return authorization != f"Bearer {self._token}"
 
     def handle(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, wall: datetime
@@ -112,9 +117,10 @@ class Simulator:
     ) -> Answer:
         order_id = path.removeprefix("/orders/") if path.startswith("/orders/") else ""
         route = books.route_of(method, path)
-        if route in ("place", "modify", "cancel"):
-            self._rates.count(account["account"], wall_us)
         document = document_of(body) if method in ("POST", "PUT") else {}
+        if route in CALLS:
+            self._rates.count(account["account"], wall_us)
+            self._note_call(account["account"], route, document, wall_us)
         met = self.faults.take(route, account["account"], document.get("symbol"))
         if (instead := injected.instead(met)) is not None:
             return instead
@@ -135,6 +141,13 @@ class Simulator:
                 )
             )
         return injected.spoilt(answer if self._echoes_tags else books.untagged(answer, query), met)
+
+    def _note_call(
+        self, account: str, route: str, document: dict[str, Any], wall_us: int
+    ) -> None:
+        """Every call that a limit of rate counts, as it came in, whatever becomes of it."""
+        tag = str(document.get("client_ref", ""))
+        self.ledger.insert("calls", account=account, route=route, at_us=wall_us, client_ref=tag)
 
     def _place(
         self, account: Row, document: dict[str, Any], wall_us: int, met: list[Fault]

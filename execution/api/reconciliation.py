@@ -17,7 +17,7 @@ from brokers.selectors import open_accounts_of
 from execution.api import bodies, examples
 from execution.api.plans import checked, running_desk
 from execution.api.runs import list_of
-from execution.differences import Fix, Kind
+from execution.differences import Fix
 from execution.models import Order
 from execution.reconcile import decide
 from execution.reconcile.shown import AccountView, Shown, overview, shown
@@ -55,7 +55,7 @@ class MismatchBody(serializers.Serializer):
     """Something that does not agree. While it is open, entries of the pairs concerned wait."""
 
     id = serializers.IntegerField()
-    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind])
+    kind = serializers.CharField(help_text="squared_off, units_missing, orphan, ...")
     subject = serializers.CharField()
     title = serializers.CharField()
     body = serializers.CharField()
@@ -72,11 +72,11 @@ class MismatchBody(serializers.Serializer):
     resolution = serializers.CharField(allow_blank=True)
 
 
-class AccountBody(serializers.Serializer):
+class ReconciledBody(serializers.Serializer):
     """An account's book beside its broker's."""
 
     broker_account_id = serializers.IntegerField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a declared field
     broker = serializers.CharField()
     mode = serializers.CharField()
     agrees = serializers.BooleanField(help_text="read whole, and nothing is open")
@@ -100,7 +100,7 @@ class Decision(StrictSerializer):
 
 class Adoption(StrictSerializer):
     contract = serializers.CharField(max_length=40)
-    product = serializers.ChoiceField(choices=["NRML", "MIS"], required=False, default="NRML")
+    product = serializers.CharField(max_length=4, required=False, default="NRML")
     allocation_id = serializers.IntegerField(min_value=1, max_value=BIGGEST)
     lots = serializers.IntegerField(min_value=1, max_value=100_000)
 
@@ -111,12 +111,12 @@ class Reconciliation(APIView):
     desk = staticmethod(desk_now)
 
     @extend_schema(
-        summary="Our book beside the brokers'", responses=list_of(AccountBody),
+        summary="Our book beside the brokers'", responses=list_of(ReconciledBody),
         examples=[examples.listed("A trade by hand", examples.RECONCILED)],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         views = overview(caller(request), running_timeline())
-        data = AccountBody([_account(view) for view in views], many=True).data
+        data = ReconciledBody([_account(view) for view in views], many=True).data
         return Response({"data": data, "next_cursor": None})
 
     @extend_schema(

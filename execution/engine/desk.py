@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -61,6 +61,11 @@ class Desk:
     feed: Feed
     tag_key: bytes
     reconcile_every: timedelta | None = None  # of wall time; None: when somebody asks
+    clock: Callable[[], datetime] | None = None  # None: the wall stands still while this desk is used
+
+    def later(self) -> Desk:
+        """The same desk after a call to a broker, which takes time."""
+        return self if self.clock is None else replace(self, wall=self.clock())
 
     @property
     def now(self) -> datetime:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from allocations.models import StrategyBrokerAllocation
-from execution.engine import closes, limits, opens, orders, runs, tell, waiting
+from execution.engine import closes, limits, opens, orders, runs, siblings, tell, waiting
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.judging import (
     Plan,
@@ -87,6 +87,8 @@ def advance(execution_id: int, desk: Desk) -> list[Work]:
         if execution is None:
             return []
         mine = runs.orders_of(execution)
+        if not (execution.plan or {}).get("unwinding") and siblings.has_failed(execution):
+            _begin_unwinding(execution, siblings.CODE)
         unwinding = (execution.plan or {}).get("unwinding")
         if not unwinding and opens.is_complete(execution, mine):
             runs.finish(execution, Status.DONE, desk)
@@ -185,8 +187,7 @@ def _incomplete(
     """Nothing more will fill: apply the completion policy."""
     filled = sum(order.filled_quantity for order in mine)
     if filled and execution.strategy_version.completion == "unwind":
-        execution.plan = {**(execution.plan or {}), "unwinding": True, "code": code}
-        execution.save(update_fields=["plan"])
+        _begin_unwinding(execution, code)
         return _unwind(execution, mine, desk)
     words = _why(mine, code)
     status = Status.PARTIAL if filled else Status.FAILED
@@ -194,8 +195,20 @@ def _incomplete(
     return []
 
 
+def _begin_unwinding(execution: StrategyExecution, code: str) -> None:
+    execution.plan = {**(execution.plan or {}), "unwinding": True, "code": code}
+    execution.save(update_fields=["plan"])
+
+
 def _unwind(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[Work]:
-    """Bring the pair down to whole lots of the strategy: excess shorts first, then excess hedges."""
+    """Bring the pair down to whole lots of the strategy: excess shorts first, then excess hedges.
+
+    After a sibling failed none is kept.
+    """
+    opening = [o for o in orders.open_orders(mine) if o.action == Order.Action.OPEN]
+    waiting = closes.withdraw(opening, desk)
+    if waiting:
+        return [Work(WorkKind.CANCEL, order.pk) for order in waiting]
     whole, excess = opens.excess_units(execution, mine)
     legs = opens.planned(execution)
     closing = {o.leg_number for o in mine if o.action == Order.Action.CLOSE and o.status in OPEN_STATES}

@@ -14,7 +14,7 @@ from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Denial
 from allocations.selectors import effective_states
 from brokers.types import ReadFailed
-from execution.engine import holds, limits, margins, waiting
+from execution.engine import holds, limits, margins, siblings, waiting
 from execution.engine.desk import Desk
 from execution.engine.exposures import Book
 from execution.engine.wires import open_wire
@@ -79,6 +79,8 @@ def found_legs(execution: StrategyExecution, desk: Desk) -> list[ResolvedLeg] | 
     stop = stop or stopped(execution.allocation, desk)
     if stop is not None:
         return stop
+    if siblings.has_failed(execution):
+        return Stop(Status.DENIED, siblings.CODE, siblings.WORDS)
     try:
         if "legs" in (execution.plan or {}):  # armed, or a re-entry in the contracts of before
             return waiting.legs_of(execution, desk)

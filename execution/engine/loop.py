@@ -17,6 +17,7 @@ from execution.engine import (
     entry,
     leave,
     missed_close,
+    queueing,
     roll,
     schedule,
     settle,
@@ -27,7 +28,7 @@ from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
 from execution.reconcile import look
-from execution.states import OrderState
+from execution.states import RESTING, OrderState
 from market.models import Timeline
 
 Status = StrategyExecution.Status
@@ -101,9 +102,11 @@ def _books(desk: Desk, seen: Snapshot) -> list[Work]:
 
 
 def _next_step(order: OpenOrder, desk: Desk, *, frozen: bool) -> WorkKind | None:
-    if order.status in wire.RESTING:
-        cancelling = order.pending_op == Order.PendingOp.CANCEL
-        return WorkKind.CANCEL if cancelling else WorkKind.CHASE
+    if order.status in RESTING:
+        if order.pending_op != Order.PendingOp.CANCEL:
+            return WorkKind.CHASE
+        again = order.asked_at is None or desk.wall - order.asked_at >= wire.ASK_AGAIN
+        return WorkKind.CANCEL if again else None
     if order.status == OrderState.READY and (order.action == Order.Action.CLOSE or not frozen):
         return WorkKind.DISPATCH
     asking = order.status in (OrderState.UNKNOWN, OrderState.SENDING)
@@ -117,4 +120,9 @@ def _is_due(next_lookup_at: datetime | None, desk: Desk) -> bool:
 def sendable(timeline: Timeline) -> QuerySet[Order]:
     """READY orders that wait for nothing but their account's rate, exits first."""
     rows = Order.objects.filter(timeline=timeline, status=OrderState.READY)
-    return rows.exclude(dispatch.waits()).order_by("action", "pk")
+    return rows.exclude(queueing.waits()).order_by("action", "pk")
+
+
+def uncancelled(timeline: Timeline) -> QuerySet[Order]:
+    """Orders to be cancelled that wait for nothing but their account's rate."""
+    return Order.objects.filter(queueing.unasked_cancels(), timeline=timeline).order_by("pk")

@@ -103,6 +103,7 @@ def _order(
         order_type="LIMIT",
         status=OrderState.READY,
         created_at=desk.now,
+        written_at=desk.later().wall,
         **prices,
     )
     order.client_ref = ref_of(order, desk, attempt=1)

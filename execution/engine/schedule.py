@@ -121,6 +121,8 @@ def _alive(rows: list[Position], desk: Desk) -> list[Position]:
 def _cause(rows: list[Position], seen: Snapshot, desk: Desk) -> str | None:
     """Why the whole pair must leave now, if it must. Stop and target are rupees a lot that was entered."""
     version = rows[0].allocation.strategy_version
+    if rows[0].allocation_id in seen.abandoned:
+        return "sibling"
     if version.exit_time is not None and _exit_time_passed(version, rows, desk):
         return "schedule"
     if not has_bounds(version):

@@ -16,6 +16,7 @@ from allocations.models import PendingLimit, ScopeLimit, StrategyBrokerAllocatio
 from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
+from execution.engine import siblings
 from execution.models import Order, Position, ReceiptAccount, Settlement, StrategyExecution
 from execution.reconcile.books import accounts_in
 from execution.states import OPEN_STATES
@@ -70,6 +71,7 @@ class OpenOrder(NamedTuple):
     action: str
     allocation_id: int
     next_lookup_at: datetime | None
+    asked_at: datetime | None
 
 
 class Snapshot:
@@ -132,6 +134,12 @@ class Snapshot:
             if has_bounds(rows[0].allocation.strategy_version)
         }
         return _trades(self.timeline, bound)
+
+    @cached_property
+    def abandoned(self) -> set[int]:
+        """Pairs whose open trade must end: all were wanted or none, and a sibling did not complete."""
+        pairs = (rows[0].allocation for rows in self.held.values())
+        return siblings.abandoned(pairs, self.timeline)
 
     @cached_property
     def loss_watches(self) -> list[LossWatch]:

@@ -1,5 +1,6 @@
 """Runs of pairs, their orders and fills, the positions these give, and what was earned."""
 
+from execution.models.calls import AccountCalls
 from execution.models.orders import Fill, Order, OrderEvent
 from execution.models.performance import PerformanceMetric
 from execution.models.positions import Position, Settlement
@@ -14,6 +15,7 @@ from execution.models.runs import StrategyExecution
 
 __all__ = [
     "AccountBook",
+    "AccountCalls",
     "AccountPosition",
     "Fill",
     "ForeignTrade",

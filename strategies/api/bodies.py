@@ -13,7 +13,7 @@ from market.kernel.contracts import UNDERLYINGS
 from strategies.api.conditions import CLOCK, ConditionsBody
 from strategies.models import Leg, Strategy, StrategyVersion
 from strategies.presets import PRESETS
-from strategies.rules import LegRule, Terms
+from strategies.rules import LONGEST_PATIENCE, LegRule, Terms
 from strategies.selectors import TERM_FIELDS
 from users.api.fields import Money
 from users.api.serializers import StrictSerializer
@@ -76,6 +76,8 @@ class TermsBody(ConditionsBody):
     naked_calls = serializers.IntegerField(min_value=0, max_value=100, required=False)
     naked_puts = serializers.IntegerField(min_value=0, max_value=100, required=False)
     cash_secured = serializers.BooleanField(required=False)
+    chase_after_seconds = serializers.IntegerField(min_value=0, max_value=LONGEST_PATIENCE, required=False)
+    all_or_none = serializers.BooleanField(required=False)
     legs = LegBody(many=True)
 
 

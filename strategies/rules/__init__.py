@@ -32,7 +32,7 @@ from strategies.rules.hedges import (
 from strategies.rules.resolving import resolve, resolve_leg_at, roll_target, unit
 from strategies.rules.shifting import shifted
 from strategies.rules.strikes import STRIKE_RULES, strike_of
-from strategies.rules.terms import House, Terms, check
+from strategies.rules.terms import LONGEST_PATIENCE, House, Terms, check
 from strategies.rules.values import AtmBase, Code, LegRule, ResolvedLeg, Unresolvable
 from strategies.rules.watching import (
     Watch,
@@ -48,6 +48,7 @@ from strategies.rules.written import naked_as_written, surely_not_earlier
 __all__ = [
     "CLEARING",
     "CONDITION_FIELDS",
+    "LONGEST_PATIENCE",
     "STRIKE_RULES",
     "AtmBase",
     "Blocked",

@@ -15,6 +15,7 @@ from strategies.rules.written import naked_as_written
 from users.errors import Refused
 
 MOST_RATIO = 20
+LONGEST_PATIENCE = 600  # seconds
 MOST_DAYS_BEFORE = {"weekly": 4, "monthly": 20}
 
 
@@ -39,6 +40,8 @@ class Terms(Conditions):
     naked_calls: int = 0
     naked_puts: int = 0
     cash_secured: bool = False
+    chase_after_seconds: int = 0
+    all_or_none: bool = False
 
     @property
     def positional(self) -> bool:
@@ -162,6 +165,10 @@ def _check_times(terms: Terms, house: House) -> None:
         raise Refused("exit_before_entry", "The exit is not after the entry.",
                       fix="Choose a later exit time, or none to hold overnight.",
                       field="exit_time")  # fmt: skip
+    if not 0 <= terms.chase_after_seconds <= LONGEST_PATIENCE:
+        raise Refused("chase_after_seconds",
+                      f"A resting order waits 0 to {LONGEST_PATIENCE} seconds before its price is moved.",
+                      fix="Send 0 to follow every frame.", field="chase_after_seconds")  # fmt: skip
     for field in ("take_profit", "stop_loss"):
         amount = getattr(terms, field)
         if amount is not None and amount <= 0:

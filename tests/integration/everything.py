@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -119,12 +119,14 @@ def build() -> World:
 
 
 @contextmanager
-def standing() -> Iterator[World]:
+def standing(make: Callable[[], Any] = build) -> Iterator[Any]:
     """A world for a whole module; tests in it roll back to it, and it is gone at the end."""
     frame = transaction.atomic()
     frame._from_testcase = True
     with frame:
-        yield build()
+        world = make()
+        valkey().persist("frame:demo")  # on a slow machine a file takes longer than quotes are kept
+        yield world
         transaction.set_rollback(True)
     tables.install(None)  # the world's tables of facts are gone with it
     valkey().delete("frame:demo", "heartbeat:market")

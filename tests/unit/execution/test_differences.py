@@ -30,7 +30,7 @@ from tests.unit.test_documents import table
 NOW = datetime(2026, 8, 3, 4, 0, tzinfo=UTC)
 CALL, PUT = "NIFTY-20260804-24500-CE", "NIFTY-20260804-24300-PE"
 WINDOW = timedelta(minutes=2)
-BOUNDS = bounds(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BOUNDS = bounds(deadline=None, suppress_health_check=list(HealthCheck))
 UNITS = some.integers(-4, 4).map(lambda lots: lots * 65)
 HOLDINGS = some.builds(
     Holding, ours=UNITS, external=UNITS, theirs=UNITS,
