@@ -70,6 +70,13 @@ class Moved(NamedTuple):
     ended: bool  # it was open before
 
 
+class End(NamedTuple):
+    """An end that the book named, and the units that were filled by then."""
+
+    status: OrderState
+    filled: int
+
+
 class Filled(NamedTuple):
     quantity: int
     turnover: Decimal
@@ -143,6 +150,11 @@ def says_more(order: OrderRow, report: BrokerOrder) -> bool:
 def reported(report: BrokerOrder, *, filled: int) -> OrderState:
     """What the book says of an order of which we hold so many fills: those to come keep it open."""
     return S.WORKING if report.filled_quantity > filled else REPORTED[report.status]
+
+
+def after_fill(filled: int, ends: Iterable[End]) -> OrderState:
+    """What a fill says of the order: the end that the book named once all its fills are here."""
+    return next((end.status for end in ends if end.filled <= filled), S.PARTIAL)
 
 
 def sum_fills(fills: Iterable[tuple[int, Decimal]]) -> Filled:

@@ -16,7 +16,7 @@ from django.db.models import Q
 from allocations.models import TradingState
 from allocations.services import set_trading_state
 from brokers.models import BrokerAccount
-from brokers.types import BrokerOrder, BrokerTrade
+from brokers.types import BrokerOrder, BrokerStatus, BrokerTrade
 from execution import moves
 from execution.engine import projecting, tell
 from execution.engine.desk import Desk
@@ -30,6 +30,9 @@ MOVED = (
     "status", "pending_op", "broker_order_id", "filled_quantity", "average_price", "charges", "code",
     "upstream", "next_lookup_at", "finished_at",
 )  # fmt: skip
+
+#: What a book may say of an order that ended before it was filled.
+ENDS = (BrokerStatus.CANCELLED, BrokerStatus.REJECTED, BrokerStatus.EXPIRED)
 
 
 def apply_books(
@@ -113,9 +116,10 @@ def apply_said(said: Mapping[int, Said], desk: Desk, *, source: str) -> set[int]
     orders = _locked(said)
     events: list[OrderEvent] = []
     filled = _write_fills(orders, said, desk, source, events)
+    ends = _ends(filled) if filled else {}
     for order in orders:
         if order.pk in filled:
-            _fill(order, filled[order.pk], desk)
+            _fill(order, filled[order.pk], ends.get(order.pk, []), desk)
         for report in said[order.pk].reports:
             _report(order, report, desk, source, events)
     OrderEvent.objects.bulk_create(events, ignore_conflicts=True)
@@ -179,7 +183,16 @@ def _new_fill(order: Order, deal: BrokerTrade, desk: Desk) -> Fill:
     )  # fmt: skip
 
 
-def _fill(order: Order, filled: moves.Filled, desk: Desk) -> None:
+def _ends(ids: Iterable[int]) -> dict[int, list[moves.End]]:
+    """By order, the ends that the book has named, which may have come before the last fills."""
+    found: dict[int, list[moves.End]] = defaultdict(list)
+    rows = OrderEvent.objects.filter(order__in=ids, kind__in=ENDS, payload__has_key="filled")
+    for order_id, kind, payload in rows.order_by("pk").values_list("order_id", "kind", "payload"):
+        found[order_id].append(moves.End(moves.REPORTED[BrokerStatus(kind)], payload["filled"]))
+    return found
+
+
+def _fill(order: Order, filled: moves.Filled, ends: Iterable[moves.End], desk: Desk) -> None:
     """The order with all of its fills, and more than was ordered is dealt with."""
     order.filled_quantity, turnover = filled
     order.average_price = turnover / order.filled_quantity
@@ -191,7 +204,7 @@ def _fill(order: Order, filled: moves.Filled, desk: Desk) -> None:
         on=ist_day(order.created_at),
         turnover=turnover,
     ).total
-    _move(order, OrderState.PARTIAL, desk)
+    _move(order, moves.after_fill(order.filled_quantity, ends), desk)
     if order.filled_quantity > order.quantity:
         _overfilled(order, desk)
 
@@ -200,7 +213,8 @@ def _report(
     order: Order, report: BrokerOrder, desk: Desk, source: str, events: list[OrderEvent]
 ) -> None:
     key = f"book:{report.status}:{report.filled_quantity}:{order.pending_op}"
-    events.append(_event(order, desk, report.status, source, key, {"reason": report.reason}))
+    payload: dict[str, object] = {"reason": report.reason, "filled": report.filled_quantity}
+    events.append(_event(order, desk, report.status, source, key, payload))
     order.broker_order_id = report.broker_order_id
     reported = moves.reported(report, filled=order.filled_quantity)
     if reported is OrderState.REJECTED:

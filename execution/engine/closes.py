@@ -23,6 +23,15 @@ def positions_of_pair(execution: StrategyExecution, *, lock: bool = False) -> li
     return list(rows.select_related("contract").order_by("leg_number", "contract__symbol"))
 
 
+def leaving(held: list[Position], only_legs: list[int] | None) -> list[Position]:
+    """What an exit closes of what is held: all, or the named legs with the shorts that lean on them."""
+    if only_legs is None:
+        return held
+    named = [position for position in held if position.leg_number in only_legs]
+    leaning = [short for short in held if any(gates.leans(short, hedge) for hedge in named)]
+    return named + [short for short in leaning if short not in named]
+
+
 def release(
     execution: StrategyExecution, closing: Iterable[Position], held: list[Position], desk: Desk
 ) -> list[Order]:
@@ -33,7 +42,7 @@ def release(
     released = gates.closings(
         wanted,
         held,
-        on_the_way=_live_closes(execution),
+        live=_live_orders(execution),
         waiting={contract for contract in contracts if must_wait(mine, contract, desk)},
     )
     tickets = [
@@ -85,19 +94,12 @@ def is_worthless(position: Position, desk: Desk) -> bool:
     return position.quantity > 0 and quote.ltp <= 2 * position.contract.tick_size
 
 
-def _live_closes(execution: StrategyExecution) -> dict[object, int]:
-    """Units of each contract that closing orders of the pair may still fill, whichever run sent them."""
-    units: dict[object, int] = {}
+def _live_orders(execution: StrategyExecution) -> list[Order]:
+    """The pair's orders that may still fill, whichever run sent them."""
     rows = Order.objects.filter(
-        allocation=execution.allocation,
-        timeline=execution.timeline,
-        action=Order.Action.CLOSE,
-        status__in=OPEN_STATES,
+        allocation=execution.allocation, timeline=execution.timeline, status__in=OPEN_STATES
     )
-    for order in rows:
-        rest = order.quantity - order.filled_quantity
-        units[order.contract_id] = units.get(order.contract_id, 0) + rest
-    return units
+    return list(rows.select_related("contract"))
 
 
 def must_wait(mine: Iterable[Order], contract_id: int, desk: Desk) -> bool:

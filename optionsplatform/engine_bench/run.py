@@ -10,6 +10,7 @@ import argparse
 import os
 import secrets
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -51,6 +52,7 @@ def main(words: list[str]) -> int:
     options = parser.parse_args(words)
     if not 1 <= options.accounts <= options.pairs or options.probes < 2:
         parser.error("give at least one pair for each account, and two probes")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes stop too
     options.seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     try:
         bench(options)
@@ -154,8 +156,7 @@ class Run:
             at = arrivals.get(order.client_ref)
             if at is None or order.written_at is None:
                 continue  # never left: the connection was refused
-            run = order.execution_id
-            first[run] = min(first.get(run, at), at)
+            first[order.execution_id] = min(first.get(order.execution_id, at), at)
             intent.append(at - order.written_at.timestamp())
         for run in StrategyExecution.objects.filter(pk__in=first):
             due.append(first[run.pk] - self.market.published[run.due_at])
@@ -166,9 +167,9 @@ class Run:
     def _storm(self) -> None:
         """Every pair due in the same second."""
         assert self.market is not None
-        wanted = self.options.pairs
-        self._until(lambda: self.due in self.market.published, "the due second")  # type: ignore[union-attr]
-        began, cpu, database = self.market.published[self.due], self.desk.cpu(), database_cpu()
+        wanted, published = self.options.pairs, self.market.published
+        self._until(lambda: self.due in published, "the due second")
+        began, cpu, database = published[self.due], self.desk.cpu(), database_cpu()
         self._until(lambda: self._done(self.storm) >= wanted, "every pair to be filled")
         took = time.time() - began
         arrivals = self.witness.arrivals()
@@ -193,7 +194,7 @@ class Run:
     def _restart(self) -> None:
         """Workers and streams killed while exits are under way; how long until our rows are right again."""
         strategy = self.storm[0]
-        act = {"by": self.user, "source": "bench", "now": datetime.now(UTC)}
+        act: services.Act = {"by": self.user, "source": "bench", "now": datetime.now(UTC)}
         services.exit_now(user=self.user, scope="strategy", target=strategy, **act)
         exits = Order.objects.filter(allocation__strategy=strategy, action="close")
         self._until(lambda: exits.exclude(status="READY").count() > self.options.accounts, "exits under way")
@@ -218,7 +219,7 @@ class Run:
         """A halt of everything in the middle of a wave of entries."""
         pairs = list(self.last.strategy.allocations.select_related("strategy", "broker_account"))
         now = datetime.now(UTC)
-        act = {"by": self.user, "source": "bench", "now": now}
+        act: services.Act = {"by": self.user, "source": "bench", "now": now}
         at = max(self.market.published) if self.market else now
         services.enter_now(user=self.user, entries=[(pair, self.last) for pair in pairs], at=at, **act)
         mine = Order.objects.filter(allocation__in=pairs, action="open")

@@ -58,7 +58,7 @@ def clear_faults(desk):
     desk.player._operator("DELETE", "/admin/faults", None)
 
 
-def test_a_slice_sent_again_after_a_refused_connection_is_not_ordered_once_more(desk_of):
+def test_fault_13_a_slice_sent_again_after_a_refused_connection_is_not_ordered_once_more(desk_of):
     desk = desk_of(one_strategy("Cash Secured Put", broker="finvasia", lots=2, terms={"completion": "retry"}))
     pair = desk.pair("Cash Secured Put", "finvasia")
     unplug(desk, pair, times=1)
@@ -215,7 +215,7 @@ def test_fills_of_an_order_whose_tag_the_broker_forgot_are_found_by_its_number(d
     assert sum(desk.held(pair).values()) == -130
 
 
-def test_an_overfill_is_recorded_and_freezes_the_pair(desk_of):
+def test_fault_42_an_overfill_is_recorded_and_freezes_the_pair(desk_of):
     desk = desk_of(PUT)
     desk.at(9, 20)
     pair = desk.pair("Cash Secured Put", "finvasia")

@@ -93,7 +93,7 @@ def test_a_look_costs_as_many_queries_for_many_contracts_as_for_few(desk):
     assert counts[0] == counts[1] <= 20
 
 
-def test_a_trade_by_hand_in_another_contract_is_external_and_no_pair_is_stopped(put):
+def test_fault_29_a_trade_by_hand_in_another_contract_is_external_and_no_pair_is_stopped(put):
     """Fault 29."""
     desk, pair, symbol = put
     account = pair.broker_account
@@ -123,7 +123,7 @@ def test_a_trade_by_hand_in_the_same_direction_is_external_and_our_exit_leaves_i
     assert net(desk, pair.broker_account) == {short: -65}
 
 
-def test_a_square_off_by_hand_is_shown_freezes_the_pair_and_nothing_is_bought_again(desk_of):
+def test_fault_30_a_square_off_by_hand_is_shown_freezes_the_pair_and_nothing_is_bought_again(desk_of):
     """Fault 30: the exit comes before any scheduled look, and reads the broker's net itself."""
     desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=1))
     desk.at(9, 20)
@@ -301,7 +301,7 @@ def test_no_pair_of_an_account_enters_while_its_books_cannot_be_read(desk_of):
     assert desk.run(pair).status == "done"
 
 
-def test_an_order_without_an_answer_is_found_although_the_broker_does_not_say_tags(desk_of):
+def test_fault_36_an_order_without_an_answer_is_found_although_the_broker_does_not_say_tags(desk_of):
     """Fault 36: one order fits one."""
     desk = desk_of(PUT)
     by_hand.echo_tags(desk, echo=False)
@@ -448,7 +448,7 @@ def renew(desk, account):
     desk.player._adapters.clear()
 
 
-def test_a_login_that_ends_in_the_middle_of_a_wave_freezes_it_and_it_goes_on_when_renewed(desk_of):
+def test_fault_27_a_login_that_ends_in_the_middle_of_a_wave_freezes_it_and_it_goes_on_when_renewed(desk_of):
     """Fault 27."""
     desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=1))
     pair = desk.pair("Iron Condor", "zerodha")
