@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -55,8 +55,9 @@ class ReceiptBody(ReceiptHead):
     class Meta(ReceiptHead.Meta):
         fields = (*ReceiptHead.Meta.fields, "accounts")
 
-    def get_accounts(self, receipt: Receipt) -> list[PartBody]:
-        return PartBody(self.context["parts"], many=True).data  # type: ignore[return-value]  # many=True gives a list
+    @extend_schema_field(PartBody(many=True))
+    def get_accounts(self, receipt: Receipt) -> object:
+        return PartBody(self.context["parts"], many=True).data
 
 
 class Receipts(APIView):
