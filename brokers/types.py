@@ -91,6 +91,7 @@ class BrokerOrder:
     symbol: str
     side: Side
     quantity: int
+    product: Product
     filled_quantity: int
     average_price: Decimal | None
     status: BrokerStatus
@@ -106,6 +107,7 @@ class BrokerTrade:
     symbol: str
     side: Side
     quantity: int
+    product: Product
     price: Decimal
     at: datetime
 

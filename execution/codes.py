@@ -23,6 +23,10 @@ _DENIED_BY_LIMIT_OR_STATE = {str(each): Reason(each.text, each.fix) for each in 
 _DENIED_BY_US = {
     "ALREADY_IN": Reason("The pair is in a trade.", "Exit it first, or wait for its exit."),
     "BASKET_NOT_ACTIVE": Reason("The basket is not active.", "Activate the basket."),
+    "BOOKS_UNREAD": Reason(
+        "The broker's books could not be read, so nothing new was opened.",
+        "Renew the account's login if it has ended; entries go on when the books are read again.",
+    ),
     "FUNDS_UNREAD": Reason(
         "The broker did not say how much money is free, so nothing was sent.",
         "Check the broker's status and the account's login; the entry tries again within its tolerance.",
@@ -35,6 +39,12 @@ _DENIED_BY_US = {
     ),
     "LIVE_ACCOUNT_IN_REPLAY": Reason(
         "A live account does not trade a replay.", "Use a paper account, or the live market."
+    ),
+    "MISMATCH": Reason(
+        "The broker's book and ours do not agree.", "Settle it on the Reconciliation page."
+    ),
+    "NOT_HELD": Reason(
+        "The pair does not hold that contract any more.", "Look at what it holds, then preview again."
     ),
     "NO_DELTA": Reason(
         "No volatility could be read from the prices, so no delta strike was found.",
@@ -78,6 +88,52 @@ _DENIED_BY_US = {
     ),
 }
 
+_CONDITIONS = {
+    "CREDIT_TOO_SMALL": Reason(
+        "It would take in less than the least credit that the strategy asks.",
+        "Wait for another day, or lower the least credit.",
+    ),
+    "DEBIT_TOO_LARGE": Reason(
+        "It would cost more than the most debit that the strategy allows.",
+        "Wait for another day, or raise the most debit.",
+    ),
+    "EVENT_DAY": Reason(
+        "The strategy skips this day.", "Remove the day from those to skip if you want to enter."
+    ),
+    "GAP_OUT_OF_BOUNDS": Reason(
+        "The market opened further from its last close than the strategy allows.",
+        "Wait for the next day, or widen the bounds of the gap.",
+    ),
+    "GAP_UNKNOWN": Reason(
+        "The strategy asks for the opening gap, and this market does not know it.",
+        "Remove the bounds of the gap, or trade a market that knows its last close.",
+    ),
+    "ONE_SIDED_QUOTE": Reason(
+        "A contract has no bid or no ask now.", "Choose a strike that trades."
+    ),
+    "SLIPPAGE_TOO_HIGH": Reason(
+        "The touch is further from the mid than the slippage that the strategy allows.",
+        "Choose a strike that trades more, or allow more slippage.",
+    ),
+    "SPREAD_TOO_WIDE": Reason(
+        "Bid and ask of a leg are further apart than the strategy allows.",
+        "Choose a strike that trades more, or allow a wider quote.",
+    ),
+    "VIX_OUT_OF_BOUNDS": Reason(
+        "The volatility index is outside the bounds of the strategy.",
+        "Wait for another day, or widen the bounds.",
+    ),
+    "VIX_UNKNOWN": Reason(
+        "The strategy asks for the volatility index, and this market does not have it.",
+        "Remove the bounds of the index, or trade a market that has it.",
+    ),
+    "WAITING": Reason("It waits for its price.", "Nothing: it goes when the price is there."),
+    "WAIT_OVER": Reason(
+        "The price that it waited for did not come before the cut-off.",
+        "Nothing: the schedule goes on.",
+    ),
+}
+
 _ENDED = {
     "BROKER_UNREACHABLE": Reason(
         "The connection to the broker was refused again and again. Nothing was sent.",
@@ -87,7 +143,15 @@ _ENDED = {
         "Nothing filled in time.", "Enter again by hand, or widen the strategy's time."
     ),
     "OUTSIDE_SESSION": Reason("The exchange was closed.", NOTHING_TO_DO),
+    "REPRICED": Reason(
+        "Its price was moved as often as the broker allows, so it was cancelled.",
+        "Nothing: the rest is ordered anew.",
+    ),
     "SESSION_OVER": Reason("The trading day ended first.", NOTHING_TO_DO),
+    "SIBLING_FAILED": Reason(
+        "Another pair of the strategy did not complete its entry, and all were wanted or none.",
+        "Look at the pair that failed; then enter all of them by hand, or wait for the next time.",
+    ),
     "TIMED_OUT": Reason(
         "It was not complete in time; the strategy's policy decided what stays.",
         "Look at what is held; exit it, or enter the rest by hand.",
@@ -147,6 +211,7 @@ _REJECTED_BY_BROKER = {
 GROUPS: dict[str, dict[str, Reason]] = {
     "Denied by us: a limit or a trading state": _DENIED_BY_LIMIT_OR_STATE,
     "Denied by us": _DENIED_BY_US,
+    "Conditions of the strategy": _CONDITIONS,
     "Ended": _ENDED,
     "Rejected by the broker": _REJECTED_BY_BROKER,
 }

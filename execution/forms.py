@@ -113,3 +113,51 @@ class ScopeForm(DeskForm):
         choices=[(s, s) for s in ("user", "account", "basket", "strategy", "pair")]
     )
     target = forms.IntegerField(required=False)
+
+
+class SettleForm(DeskForm):
+    """A decision about a mismatch; the price only to book a close."""
+
+    fix = forms.CharField(max_length=16)
+    price = forms.DecimalField(max_digits=12, decimal_places=2, required=False)
+
+
+class AdoptForm(DeskForm):
+    """Lots of a contract that was traded by hand, into a pair."""
+
+    symbol = forms.CharField(max_length=40)
+    product = forms.CharField(max_length=4)
+    allocation_id = forms.IntegerField(min_value=1)
+    lots = forms.IntegerField(min_value=1, max_value=100_000)
+
+
+class AdjustForm(DeskForm):
+    """A change of one leg; `confirmed` once its plan has been seen."""
+
+    act = forms.ChoiceField(choices=[("shift", "Shift"), ("exit", "Exit"), ("add", "Add")])
+    contract = forms.CharField(max_length=40, label="Contract", help_text="NIFTY-20260804-24900-CE")
+    steps = forms.IntegerField(required=False, min_value=-200, max_value=200)
+    next_expiry = forms.BooleanField(required=False)
+    side = forms.ChoiceField(choices=[("BUY", "Buy"), ("SELL", "Sell")], required=False, label="Side")
+    lots = forms.IntegerField(required=False, min_value=1, max_value=10_000, label="Lots")
+    confirmed = forms.BooleanField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("act") == "add" and not data.get("lots"):
+            self.add_error("lots", "Say how many lots of the new leg.")
+        return data
+
+    def asked(self) -> dict[str, Any]:
+        """What the engine is asked, without the confirmation."""
+        entered = {name: self.cleaned_data[name] for name in self.fields if name != "confirmed"}
+        return {**entered, "steps": entered["steps"] or 0, "lots": entered["lots"] or 0}
+
+    @property
+    def sent(self) -> list[tuple[str, Any]]:
+        """The fields as they are sent again with the confirmation."""
+        return [(name, value) for name, value in self.asked().items() if value]
+
+    @property
+    def added(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("contract", "side", "lots")]

@@ -14,6 +14,7 @@ from execution.moves import CLOSES, OPENS
 from execution.states import OPEN_STATES, OrderState
 from strategies.rules import ResolvedLeg, released_lots, waves
 
+REPRICED = "REPRICED"  # cancelled to be ordered anew at the market: its rest was not given up
 RETRIES = 3  # of slices that ended unfilled, when the policy retries
 LONGEST_WAIT = timedelta(seconds=30)  # between closes that the broker refuses, in market time
 
@@ -31,6 +32,8 @@ class Slice(Protocol):
     def attempt(self) -> int: ...
     @property
     def status(self) -> str: ...
+    @property
+    def code(self) -> str: ...
     @property
     def quantity(self) -> int: ...
     @property
@@ -59,7 +62,26 @@ class HeldRow(Protocol):
     def contract(self) -> Listed: ...
 
 
+class Live(Slice, Protocol):
+    """An order of the pair that may still fill."""
+
+    @property
+    def side(self) -> str: ...
+    @property
+    def contract_id(self) -> object: ...
+    @property
+    def contract(self) -> Listed: ...
+
+
 Row = TypeVar("Row", bound=HeldRow)
+
+
+class MayOpen(NamedTuple):
+    """Units that an opening order may still add to what is held: negative, it is a short's."""
+
+    quantity: int
+    contract_id: object
+    contract: Listed
 
 
 class Goal(NamedTuple):
@@ -111,8 +133,10 @@ def ordered_lots(leg: ResolvedLeg, orders: Iterable[Slice], *, completion: str) 
         if order.leg_number == leg.number and order.action == OPENS:
             slices[order.slice] = order
     unfilled = [o for o in slices.values() if o.status not in OPEN_STATES | {OrderState.FILLED}]
-    may_retry = completion == "retry" and len(unfilled) <= RETRIES
-    given_up = sum(o.quantity - o.filled_quantity for o in unfilled) if may_retry else 0
+    refused = [o for o in unfilled if o.code != REPRICED]
+    may_retry = completion == "retry" and len(refused) <= RETRIES
+    again = unfilled if may_retry else [o for o in unfilled if o.code == REPRICED]
+    given_up = sum(o.quantity - o.filled_quantity for o in again)
     return (sum(o.quantity for o in slices.values()) - given_up) // leg.contract.lot_size
 
 
@@ -133,24 +157,45 @@ def excess_units(legs: Sequence[ResolvedLeg], orders: Sequence[Slice]) -> tuple[
 
 def closings(
     wanted: Iterable[Row],
-    held: Collection[Row],
+    held: Iterable[Row],
     *,
-    on_the_way: Mapping[object, int],
+    live: Collection[Live],
     waiting: Collection[object],
 ) -> list[tuple[Row, int]]:
     """The positions that may be closed now, each with its units, of all that the pair holds.
 
-    No hedge while a short leans on it, never more than is held and not on its way already;
-    `on_the_way` and `waiting` go by contract.
+    No hedge while a short leans on it, or may still come that would; never more than is held and
+    not on its way already. `live` are the pair's open orders, `waiting` contracts that must wait.
     """
+    on_the_way = units_on_the_way(live)
+    shorts: list[HeldRow] = [*held, *may_still_open(live)]
     found = []
     for position in wanted:
         units = abs(position.quantity) - on_the_way.get(position.contract_id, 0)
         if units <= 0 or position.contract_id in waiting:
             continue
-        if not any(leans(short, position) for short in held):
+        if not any(leans(short, position) for short in shorts):
             found.append((position, units))
     return found
+
+
+def units_on_the_way(live: Iterable[Live]) -> dict[object, int]:
+    """By contract, the units that closing orders may still fill, whichever run sent them."""
+    units: dict[object, int] = {}
+    for order in live:
+        if order.action == CLOSES:
+            rest = order.quantity - order.filled_quantity
+            units[order.contract_id] = units.get(order.contract_id, 0) + rest
+    return units
+
+
+def may_still_open(live: Iterable[Live]) -> list[MayOpen]:
+    """Shorts that the broker may still fill: not yet cancelled, or without an answer."""
+    return [
+        MayOpen(order.filled_quantity - order.quantity, order.contract_id, order.contract)
+        for order in live
+        if order.action == OPENS and order.side == "SELL"
+    ]
 
 
 def leans(short: HeldRow, hedge: HeldRow) -> bool:

@@ -70,6 +70,13 @@ class Moved(NamedTuple):
     ended: bool  # it was open before
 
 
+class End(NamedTuple):
+    """An end that the book named, and the units that were filled by then."""
+
+    status: OrderState
+    filled: int
+
+
 class Filled(NamedTuple):
     quantity: int
     turnover: Decimal
@@ -93,12 +100,16 @@ def refusal(
 def must_wait(order: OrderRow, others: Iterable[OrderRow]) -> bool:
     """Whether an opening order waits; a closing one never does. `others`: all of its account.
 
-    While an order of the pair has no answer its wave stands still, and while the account has an
-    order the other way in the same contract at the broker it would trade with itself.
+    While an order of the pair has no answer its wave stands still; while the account has an order
+    the other way in the same contract at the broker it would trade with itself; and a closing order
+    of the account that is still to be sent goes first.
     """
     if order.action != OPENS:
         return False
-    return any(_is_unknown_of(order, other) or _meets(order, other) for other in others)
+    return any(
+        _is_unknown_of(order, other) or _meets(order, other) or _closes_first(other)
+        for other in others
+    )
 
 
 def answered(current: str, attempt: int, answer: PlaceAnswer) -> Answered | None:
@@ -141,6 +152,11 @@ def reported(report: BrokerOrder, *, filled: int) -> OrderState:
     return S.WORKING if report.filled_quantity > filled else REPORTED[report.status]
 
 
+def after_fill(filled: int, ends: Iterable[End]) -> OrderState:
+    """What a fill says of the order: the end that the book named once all its fills are here."""
+    return next((end.status for end in ends if end.filled <= filled), S.PARTIAL)
+
+
 def sum_fills(fills: Iterable[tuple[int, Decimal]]) -> Filled:
     """Units and rupees of (units, price)."""
     rows = list(fills)
@@ -162,6 +178,10 @@ def withdrawn(current: str) -> OrderState | None:
 
 def _is_unknown_of(order: OrderRow, other: OrderRow) -> bool:
     return other.status == S.UNKNOWN and other.allocation_id == order.allocation_id
+
+
+def _closes_first(other: OrderRow) -> bool:
+    return other.status == S.READY and other.action == CLOSES
 
 
 def _meets(order: OrderRow, other: OrderRow) -> bool:

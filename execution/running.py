@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +19,9 @@ from execution.live import events
 from market import facts_in_force, quotes
 from market.models import Timeline
 from market.selectors import active_timeline
+
+RECONCILE_EVERY = timedelta(seconds=60)
+TURN_LOST_AFTER = 5  # seconds
 
 
 class LiveFeed:
@@ -36,7 +40,7 @@ def desk_now() -> Desk | None:
         timeline = active_timeline()
     except Timeline.DoesNotExist:  # nothing has been set up to run yet
         return None
-    frame = quotes.latest(timeline.key)
+    frame = quotes.newest.frame(timeline.key)
     if frame is None:
         return None
     facts_in_force.refresh()
@@ -47,7 +51,31 @@ def desk_now() -> Desk | None:
         adapter_for=adapter_for,
         feed=LiveFeed(),
         tag_key=settings.SECRET_KEY.encode(),
+        reconcile_every=RECONCILE_EVERY,
+        clock=timezone.now,
     )
+
+
+def reserve(accounts: Iterable[int], *, again: bool = False) -> list[int]:
+    """Those of these accounts for which no turn is waiting or under way; each now has one.
+
+    A mark that is lost costs a second message that finds nothing to do; one of a dead worker ends by
+    itself.
+    """
+    wanted = list(accounts)
+    pipe = quotes.connection().pipeline(transaction=False)
+    for account in wanted:
+        pipe.set(_turn(account), 1, ex=TURN_LOST_AFTER, nx=not again)
+    return [account for account, taken in zip(wanted, pipe.execute(), strict=True) if taken]
+
+
+def free(account: int) -> None:
+    """The account's turn has ended with nothing left to do."""
+    quotes.connection().delete(_turn(account))
+
+
+def _turn(account: int) -> str:
+    return f"turn:{account}"
 
 
 def used_of_limits(user_id: int, rows: Sequence[ScopeLimit]) -> dict[int, Exposure]:
@@ -68,3 +96,9 @@ def used_of_limits(user_id: int, rows: Sequence[ScopeLimit]) -> dict[int, Exposu
 def heartbeat(process: str) -> None:
     """Say that the process is alive, for ten seconds."""
     quotes.connection().set(f"heartbeat:{process}", timezone.now().isoformat(), ex=10)
+
+
+def is_first(boot: str) -> bool:
+    """Whether this is the first tick of the process that started as `boot`."""
+    day = 86400
+    return bool(quotes.connection().set(f"ticked:{boot}", timezone.now().isoformat(), nx=True, ex=day))

@@ -8,7 +8,15 @@ from decimal import Decimal
 from django.db.models import Model, QuerySet, Sum
 
 from allocations.selectors import targets_of
-from execution.models import Order, PerformanceMetric, Position, StrategyExecution
+from execution.models import (
+    AccountBook,
+    AccountPosition,
+    Mismatch,
+    Order,
+    PerformanceMetric,
+    Position,
+    StrategyExecution,
+)
 from execution.states import OrderState
 from market.models import Timeline
 from users.models import User
@@ -41,6 +49,31 @@ def positions_of(user: User, timeline: Timeline) -> QuerySet[Position]:
         )
         .order_by("allocation_id", "leg_number", "contract__symbol")
     )
+
+
+def mismatches_of(user: User, timeline: Timeline) -> QuerySet[Mismatch]:
+    """What the user's book and their brokers' do not agree about in one world, newest first."""
+    return (
+        Mismatch.objects.filter(broker_account__user=user, timeline=timeline)
+        .select_related("contract", "broker_account", "allocation__strategy", "order")
+        .order_by("-pk")
+    )
+
+
+def account_positions_of(user: User, timeline: Timeline) -> QuerySet[AccountPosition]:
+    """What the user's accounts hold at their brokers, ours and external, at the last reading."""
+    return (
+        AccountPosition.objects.filter(broker_account__user=user, timeline=timeline)
+        .exclude(ours=0, external=0, theirs=0)
+        .select_related("contract", "broker_account")
+        .order_by("broker_account_id", "contract__symbol", "product")
+    )
+
+
+def books_of(user: User, timeline: Timeline) -> QuerySet[AccountBook]:
+    """When the books of the user's accounts were read."""
+    rows = AccountBook.objects.filter(broker_account__user=user, timeline=timeline)
+    return rows.select_related("broker_account").order_by("broker_account_id")
 
 
 def performance_of(user: User, timeline: Timeline) -> QuerySet[PerformanceMetric]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import NotRequired, TypedDict, Unpack
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, Q
@@ -189,6 +189,32 @@ def enter_now(
                       fix="Look at the executions, then preview again.") from error  # fmt: skip
     _record("enter", user, {"executions": [row.pk for row in rows]}, act)
     return rows
+
+
+@transaction.atomic
+def adjust(
+    *,
+    user: User,
+    allocation: StrategyBrokerAllocation,
+    plan: dict[str, Any],
+    lots: int,
+    at: datetime,
+    **act: Unpack[Act],
+) -> StrategyExecution:
+    """A due change of the pair's open trade by hand at market time `at`; Refused while a run is under way."""
+    timeline, day = active_timeline(), ist_day(at)
+    StrategyBrokerAllocation.objects.select_for_update().get(pk=allocation.pk)
+    mine = StrategyExecution.objects.filter(allocation=allocation, timeline=timeline)
+    if mine.filter(status__in=UNFINISHED).exists():
+        raise Refused("run_under_way", "The pair is being entered, exited, rolled or adjusted.",
+                      fix="Wait until that run has ended, then look again.")  # fmt: skip
+    row = StrategyExecution.objects.create(
+        allocation=allocation, timeline=timeline, trading_day=day, phase="adjust",
+        cycle=mine.filter(trading_day=day, phase="adjust").count() + 1, lots=lots, cause="user",
+        strategy_version_id=allocation.strategy_version_id, due_at=at, plan=plan,
+    )  # fmt: skip
+    _record("adjust", user, {"execution": row.pk, **plan}, act)
+    return row
 
 
 def _require_free(

@@ -27,6 +27,8 @@ S = OrderState
 BEFORE_WIRE = frozenset({S.DRAFT, S.READY})
 #: At the broker, or perhaps at the broker.
 AT_BROKER = frozenset({S.SENDING, S.ACKED, S.UNKNOWN, S.WORKING, S.PARTIAL})
+#: In the broker's book, as far as we know: may be cancelled and moved.
+RESTING = frozenset({S.ACKED, S.WORKING, S.PARTIAL})
 #: Whatever may still fill.
 OPEN_STATES = BEFORE_WIRE | AT_BROKER
 TERMINAL = frozenset(S) - OPEN_STATES
@@ -35,7 +37,8 @@ _REPORTED = frozenset({S.WORKING, S.PARTIAL, S.FILLED, S.CANCELLED, S.EXPIRED, S
 
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     S.DRAFT: frozenset({S.READY, S.DENIED, S.CANCELLED, S.EXPIRED}),
-    S.READY: frozenset({S.SENDING, S.DENIED, S.CANCELLED, S.EXPIRED}),
+    # After a restored backup the broker may know an order that was READY when the copy was taken.
+    S.READY: frozenset({S.SENDING, S.DENIED, S.CANCELLED, S.EXPIRED}) | _REPORTED,
     S.SENDING: frozenset({S.ACKED, S.UNKNOWN, S.NEVER_SENT}) | _REPORTED,
     S.ACKED: _REPORTED,
     S.UNKNOWN: frozenset({S.ACKED, S.NEVER_SENT}) | _REPORTED,

@@ -5,11 +5,12 @@ demo, the headless day and the end-to-end test all run one.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import httpx
 
@@ -30,8 +31,9 @@ from users.models import User
 
 CONSERVATIVE_INCOME = Path(__file__).with_name("stories") / "conservative_income.json"
 MONEY = {"max_day_loss", "max_margin"}
-TYPES: dict[str, type[time] | type[date]] = {"entry_time": time, "exit_time": time, "roll_time": time, "expiry_date": date}
-DECIMALS = {"take_profit", "stop_loss", "strike_value"}
+READ_BY: dict[type, Callable[[str], Any]] = {
+    Decimal: Decimal, time: time.fromisoformat, date: date.fromisoformat,
+}  # fmt: skip
 SOURCE = "command"
 
 
@@ -151,8 +153,8 @@ def _leg(leg: LegRule, changes: dict[str, Any]) -> LegRule:
 def _value(of: type, name: str, value: Any) -> Any:
     if name not in {field.name for field in fields(of)}:
         raise Refused("bad_story", f"{name!r} is unknown.", fix="Remove it.", field=name)
-    if value is None:
-        return None
-    if name in TYPES:
-        return TYPES[name].fromisoformat(value)
-    return Decimal(value) if name in DECIMALS else value
+    if isinstance(value, list):
+        return tuple(_value(of, name, each) for each in value)
+    hint = get_type_hints(of)[name]
+    read = next((READ_BY[kind] for kind in get_args(hint) if kind in READ_BY), READ_BY.get(hint))
+    return value if read is None or value is None else read(value)

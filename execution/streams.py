@@ -7,16 +7,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import structlog
 from django.db import OperationalError, close_old_connections
+from django.utils import timezone
 
 from brokers.models import BrokerAccount
 from brokers.registry import adapter_for
 from brokers.types import Adapter, BrokerEvent, BrokerOrder, BrokerTrade, ReadFailed
 from execution.engine.apply import apply_books
-from execution.engine.desk import Work, WorkKind
+from execution.engine.desk import Desk, Work, WorkKind
 from execution.models import Order
+from execution.reconcile import books
 from execution.running import desk_now
 from execution.states import AT_BROKER
 from market.models import Timeline
@@ -24,6 +28,7 @@ from market.selectors import active_timeline
 
 log = structlog.get_logger(__name__)
 PUSH_WAIT = 5.0
+APPLIERS = 4  # threads with a database connection; listeners only hold a socket
 POLL_SECONDS = 3.0
 RETRY_SECONDS = 1.0
 
@@ -44,10 +49,11 @@ class Streams:
         self._wire_of = wire_of
         self._stop = stop
         self._listening: dict[int, threading.Thread] = {}
+        self._appliers = ThreadPoolExecutor(APPLIERS, thread_name_prefix="apply")
         self._polled = 0.0
 
-    def step(self) -> None:
-        """Listen to accounts that are new, and poll those with orders at the broker."""
+    def step(self) -> Timeline:
+        """Listen to accounts that are new, and poll those with orders at the broker; the active world."""
         timeline = active_timeline()
         for account in _trading_accounts(timeline):
             thread = self._listening.get(account.pk)
@@ -56,10 +62,12 @@ class Streams:
         if time.monotonic() - self._polled >= POLL_SECONDS:
             self._polled = time.monotonic()
             self._enqueue([Work(WorkKind.SYNC, pk) for pk in _with_orders(timeline)])
+        return timeline
 
     def join(self) -> None:
         for thread in self._listening.values():
             thread.join(timeout=PUSH_WAIT + 2)
+        self._appliers.shutdown(wait=False)
 
     def _listen(self, account: BrokerAccount) -> threading.Thread:
         thread = threading.Thread(target=self._follow, args=(account,), daemon=True)
@@ -72,16 +80,22 @@ class Streams:
         while not self._stop.is_set():
             try:
                 page = self._wire_of(account).events(last, wait)
-                self._apply(account, page.events)
+                if page.events:
+                    self._appliers.submit(self._apply, account, page.events).result()
                 last, wait = page.last, PUSH_WAIT
             except (ReadFailed, OperationalError) as error:
                 log.warning("stream_interrupted", account=account.pk, error=str(error))
                 self._stop.wait(RETRY_SECONDS)
-            finally:
-                close_old_connections()
 
     def _apply(self, account: BrokerAccount, events: tuple[BrokerEvent, ...]) -> None:
-        desk = desk_now() if events else None
+        try:
+            self._apply_at(desk_now(), account, events)
+        finally:
+            close_old_connections()
+
+    def _apply_at(
+        self, desk: Desk | None, account: BrokerAccount, events: tuple[BrokerEvent, ...]
+    ) -> None:
         if desk is None:
             return
         reports = [event.report for event in events if event.timeline == desk.timeline.key]
@@ -93,6 +107,9 @@ class Streams:
             source="push",
         )
         self._enqueue([Work(WorkKind.ADVANCE, execution) for execution in sorted(moved)])
+        if any(not report.client_ref for report in reports):  # somebody trades by hand
+            books.ask([account.pk], desk.timeline, now=desk.wall)
+            self._enqueue([Work(WorkKind.RECONCILE, account.pk)])
 
 
 def _trading_accounts(timeline: Timeline) -> list[BrokerAccount]:
@@ -104,5 +121,7 @@ def _trading_accounts(timeline: Timeline) -> list[BrokerAccount]:
 
 
 def _with_orders(timeline: Timeline) -> list[int]:
-    rows = Order.objects.filter(timeline=timeline, status__in=AT_BROKER)
+    """Accounts with an order at the broker of which nothing final has been heard for a while."""
+    since = timezone.now() - timedelta(seconds=POLL_SECONDS)
+    rows = Order.objects.filter(timeline=timeline, status__in=AT_BROKER, sending_at__lt=since)
     return list(rows.order_by("broker_account_id").values_list("broker_account_id", flat=True).distinct())

@@ -1,9 +1,11 @@
-"""Celery's edge of the engine: a tick a second, and one task that does one thing."""
+"""Celery's edge of the engine: a tick a second, and a turn at one account's work."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from uuid import uuid4
 
 import structlog
 from celery import shared_task
@@ -13,13 +15,17 @@ from kombu.exceptions import OperationalError
 
 from execution import silence
 from execution.deaths import tell_operators
-from execution.engine import loop
+from execution.engine import loop, shift
 from execution.engine.desk import Work, WorkKind
 from execution.models import StrategyExecution
-from execution.running import desk_now, heartbeat
+from execution.reconcile import books
+from execution.running import desk_now, free, heartbeat, is_first, reserve
 
 log = structlog.get_logger(__name__)
 Enqueue = Callable[[list[Work]], None]
+TURN_SECONDS = 0.05  # then the next account has its turn
+BESIDE_ORDERS = {WorkKind.RECONCILE}  # three books of a broker: no order waits behind them
+BOOT = uuid4().hex  # of this process
 
 
 @shared_task(name="execution.tick")
@@ -30,27 +36,49 @@ def tick() -> None:
     tell_operators()
     desk = desk_now()
     silence.watch(now=timezone.now(), frame=None if desk is None else desk.frame)
-    if desk is not None:
-        enqueue(loop.tick(desk))
+    if desk is None:
+        return
+    if is_first(BOOT):  # what happened while no worker ran is not known
+        books.ask([pk for pk, _ in books.accounts_in(desk.timeline)], desk.timeline, now=desk.wall)
+    works = loop.tick(desk)
+    grouped = shift.by_account([work for work in works if work.kind not in BESIDE_ORDERS])
+    for account in reserve(grouped):
+        _send(account, grouped[account])
+    enqueue([work for work in works if work.kind in BESIDE_ORDERS])
 
 
 @shared_task(name="execution.perform")
-def perform(kind: str, row_id: int) -> None:
-    """Do one thing, then enqueue what its commit made possible."""
+def perform(account: int, works: list[tuple[str, int]]) -> None:
+    """A turn at the account: do this and what follows; what is left waits behind the other accounts."""
     desk = desk_now()
-    if desk is not None:
-        enqueue(loop.perform(Work(WorkKind(kind), row_id), desk))
+    if desk is None:
+        return
+    until = time.monotonic() + TURN_SECONDS
+    turn = shift.Turn(Work(WorkKind(kind), row_id) for kind, row_id in works)
+    try:
+        turn.work_off(desk, is_over=lambda: time.monotonic() >= until)
+    finally:
+        if turn.waiting:
+            reserve([account], again=True)
+            _send(account, turn.waiting)
+        else:
+            free(account)
 
 
 def enqueue(works: list[Work]) -> None:
     """Hand work to the workers; the rows stay, so what gets lost here is found by the next tick."""
-    for work in works:
-        perform.apply_async((work.kind.value, work.id), queue="orders", expires=30)
+    for account, mine in shift.by_account(works).items():
+        _send(account, [work for work in mine if work.kind not in BESIDE_ORDERS])
+        _send(account, [work for work in mine if work.kind in BESIDE_ORDERS], queue="celery")
 
 
 def start_after_commit(runs: Iterable[StrategyExecution], *, enqueue: Enqueue = enqueue) -> None:
     """Start these runs once their rows are committed, without waiting for the next tick."""
-    works = [Work(WorkKind.START, run.pk) for run in runs]
+    hand_over_after_commit([Work(WorkKind.START, run.pk) for run in runs], enqueue=enqueue)
+
+
+def hand_over_after_commit(works: list[Work], *, enqueue: Enqueue = enqueue) -> None:
+    """Hand work to the workers once the rows that it is about are committed."""
     if works:
         transaction.on_commit(partial(hand_over, works, enqueue=enqueue))
 
@@ -61,3 +89,9 @@ def hand_over(works: list[Work], *, enqueue: Enqueue = enqueue) -> None:
         enqueue(works)
     except OperationalError as error:
         log.warning("workers_not_reached", error=str(error), works=len(works))
+
+
+def _send(account: int, works: list[Work], *, queue: str = "orders") -> None:
+    words = [(work.kind.value, work.id) for work in works]
+    if words:
+        perform.apply_async((account, words), queue=queue, expires=30)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from execution.api import lanes, plans, risk, runs
+from execution.api import adjust, lanes, plans, reconciliation, risk, runs
 from execution.api.limits import Limits
 from execution.api.performance import Performance
 from execution.api.positions import Positions
@@ -33,6 +33,17 @@ urlpatterns = [
     path("risk/exit", risk.Exit.as_view(), name="risk-exit"),
     path("risk/square-off", risk.SquareOff.as_view(), name="risk-square-off"),
     path("risk/kill", risk.Kill.as_view(), name="risk-kill"),
+    path("reconciliation", reconciliation.Reconciliation.as_view(), name="reconciliation"),
+    path(
+        "reconciliation/<int:account_id>/adopt",
+        reconciliation.Adopt.as_view(),
+        name="reconciliation-adopt",
+    ),
+    path(
+        "reconciliation/mismatches/<int:mismatch_id>",
+        reconciliation.Settle.as_view(),
+        name="reconciliation-settle",
+    ),
     path(
         "baskets/<int:basket_id>/allocations/preview",
         plans.Preview.as_view(),
@@ -47,6 +58,14 @@ urlpatterns = [
         "baskets/<int:basket_id>/allocations/propose",
         plans.Propose.as_view(),
         name="allocations-propose",
+    ),
+    path(
+        "allocations/<int:allocation_id>/adjust/preview",
+        adjust.Preview.as_view(),
+        name="allocation-adjust-preview",
+    ),
+    path(
+        "allocations/<int:allocation_id>/adjust", adjust.Adjust.as_view(), name="allocation-adjust"
     ),
     path("live/ticket", LiveTicket.as_view(), name="live-ticket"),
 ]

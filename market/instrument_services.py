@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from market.importers.lots import Finding, check_symbols, findings, usable
 from market.importers.masters import read_master
@@ -21,6 +21,7 @@ from users.errors import Refused
 from users.services import record
 
 BHAVCOPY = "bhavcopy"
+IMPORT_LOCK = 7201  # PostgreSQL's advisory lock of those who write down what a file lists
 KEPT_BAD_ROWS = 1000
 BATCH = 2000
 COMPARED = ("trading_symbol", "contract_id", "lot_size", "tick_size", "freeze")
@@ -44,6 +45,7 @@ def import_master(
     master = read_master(file_name, data, progress=progress)
     doubts = findings(master.listed)
     kept = check_symbols(master, usable(master.listed, doubts))
+    _wait_for_others()
     row = _save_import(
         source=master.source, file_name=file_name, data=data, now=now,
         rows=master.rows, kept=len(kept), left_out=_left_out(master, doubts), bad=master.bad,
@@ -57,6 +59,7 @@ def import_master(
 def import_bhavcopy(*, file_name: str, data: bytes, file: QuoteFile, now: datetime) -> Imported:
     """Book a bhavcopy that was read: its counts, and a flag where its lots are not those of the facts."""
     doubts = findings(file.listed)
+    _wait_for_others()
     row = _save_import(
         source=BHAVCOPY, file_name=file_name, data=data, now=now,
         rows=file.rows, kept=file.kept, left_out=dict(file.left_out), bad=file.bad,
@@ -88,6 +91,12 @@ def store_quotes(*, timeline: Timeline, frame: Frame, wall: datetime) -> int:
     stored = save_snapshot(timeline=held, frame=frame, wall=wall)
     Timeline.objects.filter(pk=held.pk).update(market_now=frame.now, frame=frame.n)
     return stored
+
+
+def _wait_for_others() -> None:
+    """One import at a time, until its transaction ends: two of one broker list the same tokens."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
 
 
 def _left_out(master: Master, doubts: list[Finding]) -> dict[str, int]:

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from optionsplatform import bench_replay
+from optionsplatform import bench_faults, bench_replay
 
 ROOT = Path(__file__).resolve().parent.parent
 READY = "Ctrl-C stops everything"
@@ -30,22 +30,31 @@ def main(words: list[str]) -> int:
     headless.add_argument("--runs", type=int, default=3)
     benches.add_parser("pricing", help="IV and Greeks: speed beside accuracy, peers in the same table")
     benches.add_parser("live", help="published frame to socket, 1 and 100 sockets")
+    engine = benches.add_parser("engine", help="the engine under load; its own options follow")
+    engine.add_argument("rest", nargs=argparse.REMAINDER)
     bench_replay.add_arguments(benches.add_parser("replay", help="simulated days in a row; --year for a year"))
+    bench_faults.add_arguments(benches.add_parser("faults", help="SIGKILLs in a running stack, both ledgers compared"))
     options = parser.parse_args(words)
-    if options.bench == "start":
-        return _start()
-    if options.bench == "replay":
-        return bench_replay.run(options)
-    if options.bench == "pricing":
-        return _pricing()
-    if options.bench == "trade_day":
-        return _trade_day(options.files, options.runs)
-    command = [sys.executable, "manage.py", "bench_live"]
-    return subprocess.run([sys.executable, "-m", "optionsplatform.throwaway", *command], cwd=ROOT).returncode
+    return BENCHES[options.bench](options)
 
 
-def _trade_day(files: list[str], runs: int) -> int:
+def _live(_options: argparse.Namespace) -> int:
+    return _on_own_services("manage.py", "bench_live")
+
+
+def _engine(options: argparse.Namespace) -> int:
+    return _on_own_services("-m", "optionsplatform.engine_bench", *options.rest)
+
+
+def _on_own_services(*command: str) -> int:
+    """A command of Python on a PostgreSQL and a Valkey that exist only for it."""
+    words = [sys.executable, "-m", "optionsplatform.throwaway", sys.executable, *command]
+    return subprocess.run(words, cwd=ROOT).returncode
+
+
+def _trade_day(options: argparse.Namespace) -> int:
     """The same files several times: their outputs must be the same bytes."""
+    files, runs = options.files, options.runs
     command = [sys.executable, "manage.py", "trade_day", *files, "--json"]
     seconds, outputs = [], set()
     for _ in range(runs):
@@ -64,14 +73,14 @@ def _trade_day(files: list[str], runs: int) -> int:
     return 0
 
 
-def _pricing() -> int:
+def _pricing(_options: argparse.Namespace) -> int:
     """In its own process on one thread, or the CPU time of a matrix product would count them all."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     command = [sys.executable, "-m", "optionsplatform.bench_pricing"]
     return subprocess.run(command, cwd=ROOT, env=os.environ | threads).returncode
 
 
-def _start() -> int:
+def _start(_options: argparse.Namespace) -> int:
     """A fresh clone with an empty home: with nothing installed, with no data, with data."""
     folder = Path(tempfile.mkdtemp(prefix="bench-start-"))
     try:
@@ -128,6 +137,11 @@ def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
+
+BENCHES = {
+    "start": _start, "trade_day": _trade_day, "pricing": _pricing, "live": _live, "engine": _engine,
+    "replay": bench_replay.run, "faults": bench_faults.run,
+}  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

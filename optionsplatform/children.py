@@ -33,7 +33,6 @@ class Child:
     def __init__(self, process: Process, *, environment: Mapping[str, str], folder: Path) -> None:
         self.process = process
         self._environment = {**environment, "PROCESS_NAME": process.name}
-        self._data_dir = Path(environment["DATA_DIR"])
         self._pid_file = folder / f"{process.name}.pid"
         self.console = Path(environment["LOG_DIR"]) / f"{process.name}.console"
         self._read_to = self.console.stat().st_size if self.console.exists() else 0
@@ -44,12 +43,6 @@ class Child:
         self.ready = False
         self.silent_since: float | None = None
         self._asked: list[psutil.Process] = []
-
-    def ask_left_over(self) -> list[psutil.Process]:
-        """Ask the process that an earlier, killed supervisor left behind to end; [] without one."""
-        left = pids.ours(self._pid_file, data_dir=self._data_dir)
-        self._pid_file.unlink(missing_ok=True)
-        return [] if left is None else pids.ask(left)
 
     def start(self, *, now: float) -> None:
         command = [sys.executable, *self.process.command]
@@ -124,6 +117,7 @@ class Children:
         heartbeat: Callable[[str], bool],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._data_dir = folder, Path(environment["DATA_DIR"])
         self._children = {
             process.name: Child(process, environment=environment, folder=folder)
             for process in processes
@@ -135,7 +129,8 @@ class Children:
 
     def stop_left_overs(self) -> list[str]:
         """The names of processes that a killed supervisor had left, now stopped."""
-        asked = {name: child.ask_left_over() for name, child in self._children.items()}
+        files = sorted(self._folder.glob("*.pid"))  # it may have run more workers than we shall
+        asked = {file.stem: _ask_left_over(file, self._data_dir) for file in files}
         left = {name: family for name, family in asked.items() if family}
         for name, family in left.items():
             self._judge(name, in_time=pids.await_end(family, grace=STOP_GRACE))
@@ -179,7 +174,7 @@ class Children:
         """Restart a process that lives but whose heartbeat has been missing so long: it hangs."""
         now = time.monotonic()
         for child in self._children.values():
-            if not (child.ready and child.process.beats) or self._heartbeat(child.process.name):
+            if not (child.ready and child.process.beats) or self._heartbeat(child.process.heartbeat):
                 child.silent_since = None
                 continue
             child.silent_since = child.silent_since or now
@@ -204,7 +199,7 @@ class Children:
         if child.process.url:
             child.ready = answers(child.process.url)
         else:
-            child.ready = self._heartbeat(child.process.name)
+            child.ready = self._heartbeat(child.process.heartbeat)
         if child.ready:
             self._say(f"{child.process.name} is up ({now - child.started_at:.1f} s)")
 
@@ -214,6 +209,13 @@ class Children:
             lines = [f"... {len(lines) - LAST_LINES} lines more in {child.console}", *lines[-LAST_LINES:]]
         for line in lines:
             self._say(f"{child.process.name:>9} | {line}")
+
+
+def _ask_left_over(pid_file: Path, data_dir: Path) -> list[psutil.Process]:
+    """Ask the process that an earlier, killed supervisor left behind to end; [] without one."""
+    left = pids.ours(pid_file, data_dir=data_dir)
+    pid_file.unlink(missing_ok=True)
+    return [] if left is None else pids.ask(left)
 
 
 def answers(url: str) -> bool:

@@ -107,6 +107,7 @@ class Postgres:
         }
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"wal_level": "minimal", "max_wal_senders": 0}
         arguments = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         program = str(self._runtime.postgres_programs / "postgres")
         with open_log(self._log) as log:

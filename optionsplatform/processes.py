@@ -15,6 +15,11 @@ class Process:
     name: str
     command: tuple[str, ...]
     url: str = ""
+    beats_as: str = ""  # the heartbeat that it shares with others of its kind; "": its own
+
+    @property
+    def heartbeat(self) -> str:
+        return self.beats_as or self.name
 
     @property
     def beats(self) -> bool:
@@ -27,8 +32,10 @@ def table(
     simulator_port: int,
     web_host: str = "127.0.0.1",
     simulator_host: str = "127.0.0.1",
+    workers: int = 1,
 ) -> tuple[Process, ...]:
-    """Every process in its order of start; they stop the other way round."""
+    """Every process in its order of start; they stop the other way round. Workers need no setting up:
+    each takes what the others leave in the queue, the rows say who has what."""
     return (
         Process(
             name="simulator",
@@ -40,10 +47,15 @@ def table(
             command=_uvicorn("optionsplatform.asgi:application", web_host, web_port),
             url=f"http://127.0.0.1:{web_port}/healthz",
         ),
-        Process(
-            name="worker",
-            command=_celery("worker", "--pool=threads", "--concurrency=8", "--queues=orders,celery")
-            + ("--without-gossip", "--without-mingle"),
+        *(
+            Process(
+                name="worker" if n == 1 else f"worker-{n}",
+                command=_celery("worker", "--pool=threads", "--concurrency=8", "--queues=orders,celery")
+                + ("--without-gossip", "--without-mingle")
+                + (("--hostname", f"worker-{n}@%h") if n > 1 else ()),
+                beats_as="worker",
+            )
+            for n in range(1, workers + 1)
         ),
         Process(
             name="beat",

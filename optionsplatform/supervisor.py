@@ -32,6 +32,7 @@ DEMO_EMAIL, DEMO_PASSWORD = "demo@example.com", "demo-options-desk"
 LOOK_EVERY = 0.2
 UP_WITHIN = 60.0
 HANGS_AFTER = 30.0
+MOST_WORKERS = 32
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,10 +45,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--spot", type=Path, metavar="FILE", help="the index of the recorded days")
     parser.add_argument("--speed", type=int, choices=(1, 10, 60), help="market seconds per second")
     parser.add_argument("--seed", type=int, help="of the simulated market")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes; one for each free core")
     parser.add_argument("--new-timeline", action="store_true", help="begin another world")
     options = parser.parse_args(arguments)
     options.environment = options.environment or os.environ.get("PLATFORM_ENV", "dev")
     options.data_dir = Path(options.data_dir).expanduser().resolve()
+    if not 1 <= options.workers <= MOST_WORKERS:
+        parser.error(f"--workers is 1 to {MOST_WORKERS}")
     if options.spot and not options.replay:
         parser.error("--spot belongs to --replay")
     return options
@@ -110,7 +114,7 @@ class Desk:
         }
         self._environment.setdefault("SIMULATOR_TOKEN", "dev-simulator-token")
         self._children = Children(
-            table(web_port=options.port, simulator_port=simulator_port),
+            table(web_port=options.port, simulator_port=simulator_port, workers=options.workers),
             environment=self._environment,
             folder=options.data_dir / "pids",
             say=self._say,

@@ -20,6 +20,7 @@ APPS = (
     "marketplace",
 )
 
+admin.autodiscover()  # here, not in every process
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),

@@ -22,16 +22,26 @@ from baskets.admin import BasketAdmin, CuratorAdmin, ReadOnlyCuratorAdmin, ReadO
 from baskets.models import Basket
 from market.kernel.contracts import UNDERLYINGS
 from strategies import selectors, services
+from strategies.condition_forms import ConditionsForm, DaysField
 from strategies.models import Leg, Strategy, StrategyVersion
 from strategies.presets import PRESETS
+from strategies.rules import CONDITION_FIELDS
+from strategies.templatetags.conditions import stated_conditions
 from users.errors import Refused
 from users.requests import signed_in
 
 #: Terms a curator may set here; legs are changed by choosing the preset's offset and width anew.
 EDITED = ("entry_time", "exit_time", "take_profit", "stop_loss", "roll_time", "roll_days_before")
+UNFOLD: dict[type[forms.Field], type[forms.Widget]] = {
+    forms.DecimalField: UnfoldAdminDecimalFieldWidget,
+    forms.IntegerField: UnfoldAdminIntegerFieldWidget,
+    forms.ChoiceField: UnfoldAdminSelectWidget,
+    forms.TimeField: UnfoldAdminTimeWidget,
+    DaysField: UnfoldAdminTextInputWidget,
+}
 
 
-class StrategyForm(forms.ModelForm):
+class StrategyForm(ConditionsForm, forms.ModelForm):
     """A preset's strategy with its times and exits; saving writes a version through the service."""
 
     request: HttpRequest  # who saves; set by the admin
@@ -72,8 +82,19 @@ class StrategyForm(forms.ModelForm):
             choice.queryset = baskets.exclude(status=Basket.Status.ARCHIVED)
         if self.instance.pk:
             newest = selectors.newest_version(self.instance)
-            for name in EDITED:
+            for name in (*EDITED, *CONDITION_FIELDS):
                 self.fields[name].initial = getattr(newest, name)
+        for name in CONDITION_FIELDS:
+            self._dress(self.fields[name])
+
+    @staticmethod
+    def _dress(field: Any) -> None:
+        """The admin's own look for a field of the pages."""
+        dressed: Any = UNFOLD[type(field)]()
+        if hasattr(field, "choices"):
+            dressed.choices = field.choices
+        dressed.is_required = field.required
+        field.widget = dressed
 
     def clean(self) -> dict[str, Any] | None:
         """Rehearse the save and take it back, so that what the service refuses is a form error."""
@@ -115,15 +136,20 @@ class StrategyForm(forms.ModelForm):
                 offset=data["offset"], width=data["width"], now=act(self.request)["now"],
             )  # fmt: skip
             base = fresh if newest is None else replace(newest, legs=fresh.legs)
-        changed = {name: data[name] for name in EDITED if name in self.changed_data}
-        return replace(base, **changed)
+        entered = data | self.conditions_entered()
+        named = (name for name in (*EDITED, *CONDITION_FIELDS) if name in self.changed_data)
+        return replace(base, **{name: entered[name] for name in named})
 
 
 class VersionInline(ReadOnlyInline):
     model = StrategyVersion
-    fields = ("number", *EDITED, "at_expiry", "naked_calls", "naked_puts", "created_at")
-    readonly_fields = ("created_at",)
+    fields = ("number", *EDITED, "at_expiry", "naked_calls", "naked_puts", "conditions", "created_at")
+    readonly_fields = ("conditions", "created_at")
     ordering = ("-number",)
+
+    @admin.display(description="Conditions")
+    def conditions(self, version: StrategyVersion) -> str:
+        return "; ".join(f"{name}: {words}" for name, words in stated_conditions(version)) or "none"
 
 
 class LegInline(ReadOnlyInline):
@@ -136,7 +162,10 @@ class StrategyAdmin(CuratorAdmin):
     """Strategies of marketplace baskets; saving makes version 1 or the next one."""
 
     form = StrategyForm
-    fields = ("basket", "name", "preset", "underlying", "offset", "width", *EDITED)
+    fieldsets = (
+        (None, {"fields": ("basket", "name", "preset", "underlying", "offset", "width", *EDITED)}),
+        ("Entry conditions, re-entry, rolls", {"fields": CONDITION_FIELDS, "classes": ("collapse",)}),
+    )
     list_display = ("name", "basket", "underlying", "preset", "archived_at")
     list_filter = ("underlying", "preset")
     list_select_related = ("basket",)

@@ -10,27 +10,26 @@ from django import forms
 from django.forms import BaseFormSet, formset_factory
 
 from market.kernel.contracts import UNDERLYINGS
+from strategies.condition_forms import ConditionsForm, clock
 from strategies.models import Leg, StrategyVersion
 from strategies.presets import Preset
-from strategies.rules import LegRule, Terms
+from strategies.rules import LONGEST_PATIENCE, LegRule, Terms
 from users.errors import Refused
 from users.forms import DeskForm
 
 WEEKDAYS = ((0, "Mon"), (1, "Tue"), (2, "Wed"), (3, "Thu"), (4, "Fri"))
 TIMES = ("entry_time", "exit_time", "day_rule", "days_before", "at_expiry", "roll_time")
-EXITS = ("take_profit", "stop_loss", "completion", "entry_tolerance_seconds")
+EXITS = (
+    "take_profit", "stop_loss", "completion", "entry_tolerance_seconds", "chase_after_seconds", "all_or_none",
+)  # fmt: skip
 
 
-def _clock() -> forms.TimeInput:
-    return forms.TimeInput({"type": "time"}, format="%H:%M")
-
-
-class TermsForm(DeskForm):
+class TermsForm(ConditionsForm):
     """Schedule and exits of a strategy."""
 
-    entry_time = forms.TimeField(label="Enter at (IST)", widget=_clock())
+    entry_time = forms.TimeField(label="Enter at (IST)", widget=clock())
     exit_time = forms.TimeField(
-        label="Exit at (IST)", widget=_clock(), required=False, help_text="Empty: held overnight"
+        label="Exit at (IST)", widget=clock(), required=False, help_text="Empty: held overnight"
     )
     day_rule = forms.ChoiceField(label="Enter", choices=StrategyVersion.DayRule.choices)
     days_before = forms.IntegerField(
@@ -42,7 +41,7 @@ class TermsForm(DeskForm):
     )  # fmt: skip
     at_expiry = forms.ChoiceField(label="At expiry", choices=StrategyVersion.AtExpiry.choices)
     roll_time = forms.TimeField(
-        label="Roll or close at", widget=_clock(), required=False, help_text="On the day it is due"
+        label="Roll or close at", widget=clock(), required=False, help_text="On the day it is due"
     )
     take_profit = forms.DecimalField(
         label="Profit target", required=False, min_value=0, decimal_places=2, help_text="Rupees a lot"
@@ -56,6 +55,14 @@ class TermsForm(DeskForm):
     entry_tolerance_seconds = forms.IntegerField(
         label="Entry tolerance", min_value=0, max_value=3600, help_text="Seconds; later is missed"
     )
+    chase_after_seconds = forms.IntegerField(
+        label="Resting orders wait", min_value=0, max_value=LONGEST_PATIENCE, required=False,
+        help_text="Seconds before their price is moved; 0 follows every frame",
+    )  # fmt: skip
+    all_or_none = forms.BooleanField(
+        label="All brokers or none", required=False,
+        help_text="When one pair's entry does not complete, the others are unwound",
+    )  # fmt: skip
 
     @property
     def time_fields(self) -> list[forms.BoundField]:
@@ -73,8 +80,10 @@ class TermsForm(DeskForm):
     def applied(self, terms: Terms) -> Terms:
         """The terms with what was entered."""
         entered = {name: self.cleaned_data[name] for name in TermsForm.base_fields}
+        entered |= self.conditions_entered()
         entered["weekdays"] = tuple(entered["weekdays"])
-        entered["days_before"] = entered["days_before"] or 0
+        for count in ("days_before", "chase_after_seconds"):
+            entered[count] = entered[count] or 0
         return replace(terms, **entered)
 
 

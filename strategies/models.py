@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from baskets.models import Basket
+from strategies.entry_columns import CONDITION_CONSTRAINTS, ConditionColumns
 
 
 class Strategy(models.Model):
@@ -34,7 +35,7 @@ class Strategy(models.Model):
         return self.name
 
 
-class StrategyVersion(models.Model):
+class StrategyVersion(ConditionColumns):
     """Schedule, rules and legs as they were saved once. Editing writes the next number."""
 
     class Completion(models.TextChoices):
@@ -81,6 +82,12 @@ class StrategyVersion(models.Model):
     naked_calls = models.PositiveSmallIntegerField(default=0, help_text="short units left uncovered")
     naked_puts = models.PositiveSmallIntegerField(default=0, help_text="short units left uncovered")
     cash_secured = models.BooleanField(default=False)
+    chase_after_seconds = models.PositiveSmallIntegerField(
+        default=0, help_text="how long a resting order waits before its price is moved"
+    )
+    all_or_none = models.BooleanField(
+        default=False, help_text="unwind the owner's other pairs when the entry of one does not complete"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -103,6 +110,7 @@ class StrategyVersion(models.Model):
                 condition=~Q(at_expiry="roll") | Q(roll_time__isnull=False),
                 name="a_roll_has_a_time",
             ),
+            *CONDITION_CONSTRAINTS,
         ]
 
     def __str__(self) -> str:

@@ -15,13 +15,14 @@ from market.kernel import calendar, contracts
 from market.kernel.clock import IST, ist_day
 from market.models import Timeline
 from strategies.models import Leg, Strategy, StrategyVersion
-from strategies.rules import House, LegRule, Schedule, Terms
+from strategies.rules import CONDITION_FIELDS, Conditions, House, LegRule, Schedule, Terms
 from users.models import User
 
 TERM_FIELDS = (
     "entry_time", "exit_time", "day_rule", "days_before", "atm_base", "entry_tolerance_seconds",
     "completion", "take_profit", "stop_loss", "at_expiry", "roll_time", "roll_days_before",
-    "naked_calls", "naked_puts", "cash_secured",
+    "naked_calls", "naked_puts", "cash_secured", "chase_after_seconds", "all_or_none",
+    *(n for n in CONDITION_FIELDS if n != "skip_days"),
 )  # fmt: skip
 LEG_FIELDS = (
     "number", "side", "ratio", "option_type", "strike_rule", "strike_value", "expiry_rule",
@@ -90,7 +91,16 @@ def leg_rules(version: StrategyVersion) -> list[LegRule]:
 def terms(version: StrategyVersion) -> Terms:
     """The whole version as a pure value."""
     fields: dict[str, Any] = {name: getattr(version, name) for name in TERM_FIELDS}
-    return Terms(legs=tuple(leg_rules(version)), weekdays=tuple(version.weekdays), **fields)
+    return Terms(
+        legs=tuple(leg_rules(version)), weekdays=tuple(version.weekdays),
+        skip_days=tuple(version.skip_days), **fields,
+    )  # fmt: skip
+
+
+def conditions(version: StrategyVersion) -> Conditions:
+    """What the version asks of an entry, a re-entry and a roll."""
+    fields: dict[str, Any] = {name: getattr(version, name) for name in CONDITION_FIELDS}
+    return Conditions(**fields | {"skip_days": tuple(version.skip_days)})
 
 
 def schedules_of(versions: Iterable[StrategyVersion]) -> dict[int, Schedule]:

@@ -212,6 +212,7 @@ def _write_version(strategy: Strategy, terms: Terms) -> StrategyVersion:
         strategy=strategy,
         number=selectors.next_number(strategy),
         weekdays=list(terms.weekdays),
+        skip_days=list(terms.skip_days),
         **fields,
     )
     Leg.objects.bulk_create(
@@ -227,6 +228,7 @@ def _state(strategy: Strategy, terms: Terms) -> dict[str, Any]:
         "underlying": strategy.underlying,
         **{name: _plain(getattr(terms, name)) for name in selectors.TERM_FIELDS},
         "weekdays": list(terms.weekdays),
+        "skip_days": [day.isoformat() for day in terms.skip_days],
         "legs": [{k: _plain(v) for k, v in asdict(leg).items()} for leg in terms.legs],
     }
 

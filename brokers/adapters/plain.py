@@ -40,7 +40,7 @@ REJECTIONS = frozenset({
 })  # fmt: skip
 REFUSAL_STATUSES = frozenset({400, 401, 403, 404, 422})
 TIMEOUT = httpx.Timeout(connect=2.0, read=5.0, write=5.0, pool=5.0)
-LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=20)
+LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=500)  # a listener for each account
 UPSTREAM_LENGTH = 500
 
 T = TypeVar("T")
@@ -211,6 +211,7 @@ def _order(row: dict[str, Any]) -> BrokerOrder:
         symbol=row["symbol"],
         side=Side(row["side"]),
         quantity=_units(row["quantity"]),
+        product=Product(row["product"]),
         filled_quantity=_units(row["filled_quantity"]),
         average_price=_optional(_decimal, row["average_price"]),
         status=BrokerStatus(row["status"]),
@@ -227,6 +228,7 @@ def _trade(row: dict[str, Any]) -> BrokerTrade:
         symbol=row["symbol"],
         side=Side(row["side"]),
         quantity=_units(row["quantity"]),
+        product=Product(row["product"]),
         price=_decimal(row["price"]),
         at=datetime.fromisoformat(row["at"]),
     )

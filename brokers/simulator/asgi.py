@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -30,7 +31,7 @@ class Server:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
-        self._changed = asyncio.Event()
+        self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -52,21 +53,23 @@ class Server:
         loop = asyncio.get_running_loop()
         until = loop.time() + patience
         while True:
-            changed = self._changed
+            login = request.headers.get("authorization", "")
+            changed = self._changed[login]
             answer = self._simulator.handle(
                 request.method, path, request.headers, body, datetime.now(UTC)
             )
             if request.method != "GET":
-                self._wake()
+                self._wake(login)
             left = until - loop.time()
             if left <= 0 or not _is_empty(answer):
                 return answer
             await _until(changed, min(left, LATENCY_STEP if self._simulator.has_latency else 1.0))
 
-    def _wake(self) -> None:
-        """Whoever waits for events looks again."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def _wake(self, login: str) -> None:
+        """Whoever waits for events of that login looks again; everybody, when it is the operator's."""
+        waiting = [login] if self._simulator.is_account(login) else list(self._changed)
+        for each in waiting:
+            self._changed.pop(each, asyncio.Event()).set()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -14,7 +15,7 @@ from brokers.simulator.funds import standing
 from brokers.simulator.ledger import Ledger, Row
 from brokers.simulator.margins import Pending
 from brokers.simulator.market import Market
-from brokers.simulator.wire import Refusal
+from brokers.simulator.wire import Answer, Refusal
 from market.kernel import calendar
 
 READS = {
@@ -132,6 +133,18 @@ def margin(
         "with_orders": str(margins.required(margins.after(held, new), market)),
         "worst": str(margins.blocked(held, new, market)),
     }
+
+
+def untagged(answer: Answer, query: dict[str, str]) -> Answer:
+    """The answer of a broker that does not say tags, and so cannot find by one."""
+    document = orjson.loads(answer.body)
+    for name in READS.values():
+        for row in document.get(name, []):
+            if "client_ref" in row:
+                row["client_ref"] = ""
+    if query.get("tag"):
+        document["orders"] = []
+    return replace(answer, body=orjson.dumps(document))
 
 
 def _since(market: Market) -> str:

@@ -56,6 +56,9 @@ CREATE TABLE IF NOT EXISTS cash (
 CREATE TABLE IF NOT EXISTS events (
   account TEXT NOT NULL, seq INTEGER NOT NULL, timeline TEXT NOT NULL, type TEXT NOT NULL,
   body BLOB NOT NULL, visible_us INTEGER NOT NULL, PRIMARY KEY (account, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calls (
+  id INTEGER PRIMARY KEY, account TEXT NOT NULL, route TEXT NOT NULL, at_us INTEGER NOT NULL,
+  client_ref TEXT NOT NULL);
 """
 BY_TIMELINE = ("trades", "orders", "positions", "settlements", "cash", "events", "frames")
 

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from brokers.simulator import admin, books, dated
+from brokers.simulator import admin, app, books, dated
 from brokers.simulator import faults as injected
 from brokers.simulator import market as exchange_market
 from brokers.simulator.checks import form_of
@@ -23,6 +23,7 @@ from brokers.simulator.wire import Answer, Refusal, decimal_of, document_of, mic
 from market.kernel.calendar import OutsideCoverage
 
 Query = dict[str, str]
+CALLS = ("place", "modify", "cancel")
 
 
 class Simulator:
@@ -41,6 +42,7 @@ class Simulator:
     ) -> None:
         self.ledger = ledger
         self.faults = Faults()
+        self._echoes_tags = True  # some brokers do not say the tag of an order
         self._rates = Rates(orders_per_second)
         self._token = token
         self._latency_us = round(latency.total_seconds() * 1_000_000)
@@ -50,6 +52,10 @@ class Simulator:
     @property
     def has_latency(self) -> bool:
         return self._latency_us > 0
+
+    def is_account(self, authorization: str) -> bool:
+        """Whether this header is an account's; what it asks changes nobody else's events."""
+        return authorization != f"Bearer {self._token}"
 
     def handle(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, wall: datetime
@@ -98,6 +104,9 @@ class Simulator:
             ("POST", "/admin/settle"): lambda: self._committed(
                 lambda: admin.settle(self.ledger, document_of(body))
             ),
+            ("POST", "/admin/tags"): lambda: self._set_tags(document_of(body)),
+            ("POST", "/admin/app/orders"): lambda: self._by_hand(app.place, body, wall),
+            ("POST", "/admin/app/square-off"): lambda: self._by_hand(app.square_off, body, wall),
         }
         if (method, path) not in routes:
             raise Refusal("NO_SUCH_ROUTE", f"{method} {path} is not served.", 404)
@@ -108,9 +117,10 @@ class Simulator:
     ) -> Answer:
         order_id = path.removeprefix("/orders/") if path.startswith("/orders/") else ""
         route = books.route_of(method, path)
-        if route in ("place", "modify", "cancel"):
-            self._rates.count(account["account"], wall_us)
         document = document_of(body) if method in ("POST", "PUT") else {}
+        if route in CALLS:
+            self._rates.count(account["account"], wall_us)
+            self._note_call(account["account"], route, document, wall_us)
         met = self.faults.take(route, account["account"], document.get("symbol"))
         if (instead := injected.instead(met)) is not None:
             return instead
@@ -130,7 +140,14 @@ class Simulator:
                     route, self.ledger, account, self._open_market(), query, document, wall_us
                 )
             )
-        return injected.spoilt(answer, met)
+        return injected.spoilt(answer if self._echoes_tags else books.untagged(answer, query), met)
+
+    def _note_call(
+        self, account: str, route: str, document: dict[str, Any], wall_us: int
+    ) -> None:
+        """Every call that a limit of rate counts, as it came in, whatever becomes of it."""
+        tag = str(document.get("client_ref", ""))
+        self.ledger.insert("calls", account=account, route=route, at_us=wall_us, client_ref=tag)
 
     def _place(
         self, account: Row, document: dict[str, Any], wall_us: int, met: list[Fault]
@@ -178,6 +195,17 @@ class Simulator:
             return 0
         with self.ledger.transaction():
             return Exchange(self.ledger, market).arrive(wall_us)
+
+    def _by_hand(self, act: Callable[..., dict[str, Any]], body: bytes, wall: datetime) -> dict[str, Any]:
+        with self.ledger.transaction():
+            return act(self.ledger, self._open_market(), document_of(body), microseconds(wall))
+
+    def _set_tags(self, document: dict[str, Any]) -> dict[str, Any]:
+        echo = document.get("echo")
+        if not isinstance(echo, bool):
+            raise Refusal("BAD_REQUEST", "echo must be true or false.")
+        self._echoes_tags = echo
+        return {"echo": echo}
 
     def _arm(self, document: dict[str, Any]) -> dict[str, Any]:
         self.faults.arm(injected.fault_of(document))

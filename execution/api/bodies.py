@@ -40,12 +40,14 @@ class RunBody(PairShape, serializers.ModelSerializer):
     why = serializers.SerializerMethodField()
     fix = serializers.SerializerMethodField(help_text="what can be done about it")
     margin = Money(allow_null=True)
+    waiting = serializers.BooleanField(read_only=True, help_text="armed: `detail` says for what price")
 
     class Meta:
         model = StrategyExecution
         fields = (
             "id", *PAIR, "timeline", "trading_day", "phase", "cycle", "strategy_version", "lots",
-            "status", "cause", "code", "why", "fix", "detail", "due_at", "started_at", "finished_at", "margin",
+            "status", "cause", "code", "why", "fix", "detail", "due_at", "armed_at", "waiting",
+            "started_at", "finished_at", "margin",
         )  # fmt: skip
 
     def get_why(self, run: StrategyExecution) -> str:

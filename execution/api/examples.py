@@ -14,7 +14,8 @@ PAIR = {
 RUN = {
     "id": 41, **PAIR, "timeline": "demo", "trading_day": "2026-08-04", "phase": "entry", "cycle": 1,
     "strategy_version": 2, "lots": 2, "status": "done", "cause": "schedule", "code": "", "why": "", "fix": "",
-    "detail": "", "due_at": "2026-08-04T09:20:00+05:30", "started_at": "2026-08-04T09:20:01+05:30",
+    "detail": "", "due_at": "2026-08-04T09:20:00+05:30", "armed_at": None, "waiting": False,
+    "started_at": "2026-08-04T09:20:01+05:30",
     "finished_at": "2026-08-04T09:20:04+05:30", "margin": "154210.00",
 }  # fmt: skip
 EVENT = {
@@ -96,6 +97,24 @@ ACT = {
     "verb": "kill", "scope": "pair", "target": 3,
     "exits": [{**RUN, "phase": "exit", "cause": "kill", "status": "due"}], "receipt_id": 7,
 }  # fmt: skip
+MISMATCH = {
+    "id": 4, "kind": "squared_off", "subject": "NIFTY-20260804-24600-CE NRML",
+    "title": "a position of ours was traded by hand",
+    "body": "NIFTY-20260804-24600-CE: a trade in the broker's own app went against what we hold.",
+    "contract": "NIFTY-20260804-24600-CE", "allocation_id": 3, "order_id": None, "platform": -130,
+    "broker": -65, "missing": 65, "opened_at": "2026-08-04T11:00:00+05:30", "chosen": "",
+    "choices": [{"fix": "adopt_close", "title": "Book it as our close",
+                 "meaning": "The pair's position is closed by that trade, at its price."}],
+    "resolved_at": None, "resolution": "",
+}  # fmt: skip
+RECONCILED = {
+    "broker_account_id": 1, "label": "Zerodha paper", "broker": "zerodha", "mode": "paper",
+    "agrees": False, "read_at": "2026-08-04T11:00:00+05:30", "failing_since": None, "why": "",
+    "positions": [{"contract": "NIFTY-20260804-24600-CE", "product": "NRML", "platform": -130,
+                   "external": 65, "broker": -65, "disputed": 65, "agrees": False}],
+    "mismatches": [MISMATCH],
+}  # fmt: skip
+ADOPTED = {**ORDER, "events": [EVENT], "fills": [FILL]}
 DENIAL = {"code": "LOTS_ABOVE_LIMIT", "why": "This entry would go above the maximum lots.",
           "detail": "Close open lots, enter fewer, or raise max_lots."}  # fmt: skip
 PLANNED = {
@@ -112,6 +131,16 @@ PREVIEW = {
     "brokers": [{"broker_account_id": 1, "broker": "zerodha", "label": "Zerodha paper", "pairs": 1,
                  "orders": 4, "margin": "154210.00", "premium": "-9120.00",
                  "charges": "108.44", "available": "2500000.00", "enough": True}],
+}  # fmt: skip
+ADJUSTMENT = {
+    **PAIR, "goes": True, "denial": None, "margin_before": "154210.00", "margin_after": "149800.00",
+    "premium": "2405.00", "charges": "54.10",
+    "orders": [
+        {**PLANNED, "leg_number": 4, "contract": "NIFTY-20260804-24600-CE", "premium": "9230.00",
+         "margin_after": "96400.00"},
+        {**PLANNED, "leg_number": 4, "wave": 2, "side": "SELL", "contract": "NIFTY-20260804-24700-CE",
+         "limit_price": "51.40", "mid": "52.50", "premium": "-6825.00", "margin_after": "149800.00"},
+    ],
 }  # fmt: skip
 EXECUTED = {"hash": "6f1f0c1b2d3e4f50", "executions": [{**RUN, "status": "due"}]}
 PROPOSAL = {

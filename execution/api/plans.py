@@ -73,7 +73,7 @@ class Preview(APIView):
     def post(self, request: Request, basket_id: int) -> Response:
         basket, user = _basket(request, basket_id), caller(request)
         checked(Nothing, request)
-        desk = _desk(self.desk)
+        desk = running_desk(self.desk)
         pairs = _pairs(user, basket)
         funds = FundsOnce(desk)
         plans = planning.preview(pairs, desk, funds)
@@ -110,9 +110,9 @@ class Execute(APIView):
     def post(self, request: Request, basket_id: int) -> Response:
         basket, user = _basket(request, basket_id), caller(request)
         kept = _kept(user, basket, checked(Chosen, request)["preview_id"])
-        desk = _desk(self.desk)
+        desk = running_desk(self.desk)
         pairs = [pair for pair in _pairs(user, basket) if pair.pk in kept["pairs"]]
-        _require_paper(request, pairs)
+        require_paper(request, pairs)
         plans = planning.plan(pairs, desk)
         mark = planning.fingerprint(plans)
         if mark != kept["hash"]:
@@ -174,7 +174,7 @@ def _pairs(user: User, basket: Basket) -> list[StrategyBrokerAllocation]:
     return list(rows.select_related("broker_account__user"))
 
 
-def _desk(now: Any) -> Desk:
+def running_desk(now: Any) -> Desk:
     """The running desk; the 503 problems of a silent market otherwise."""
     timeline_or_problem()
     desk = now()
@@ -215,7 +215,7 @@ def _moved(before: str, after: str) -> Problem:
                    fix="Preview again, look at the new plan, and execute that one.")  # fmt: skip
 
 
-def _require_paper(request: Request, pairs: Sequence[StrategyBrokerAllocation]) -> None:
+def require_paper(request: Request, pairs: Sequence[StrategyBrokerAllocation]) -> None:
     live = any(pair.broker_account.mode == BrokerAccount.Mode.LIVE for pair in pairs)
     if live and paper_only(request):
         raise Forbidden("paper_key", "A paper key cannot enter on a live account.", fix="Use a trade key.")

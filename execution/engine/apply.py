@@ -5,24 +5,34 @@ or out of order, gives the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import Q
 
 from allocations.models import TradingState
 from allocations.services import set_trading_state
 from brokers.models import BrokerAccount
-from brokers.types import BrokerOrder, BrokerTrade
+from brokers.types import BrokerOrder, BrokerStatus, BrokerTrade
 from execution import moves
-from execution.engine import tell
+from execution.engine import projecting, tell
 from execution.engine.desk import Desk
-from execution.models import Fill, Order, OrderEvent, Position, Settlement
-from execution.positions import Holding, Trade, project, settled
+from execution.models import Fill, Order, OrderEvent, Position
 from execution.states import TERMINAL, OrderState
 from market.kernel import charges
 from market.kernel.clock import ist_day
-from market.kernel.money import ZERO, rupees
+
+#: What the applier writes of an order.
+MOVED = (
+    "status", "pending_op", "broker_order_id", "filled_quantity", "average_price", "charges", "code",
+    "upstream", "next_lookup_at", "finished_at",
+)  # fmt: skip
+
+#: What a book may say of an order that ended before it was filled.
+ENDS = (BrokerStatus.CANCELLED, BrokerStatus.REJECTED, BrokerStatus.EXPIRED)
 
 
 def apply_books(
@@ -41,16 +51,24 @@ def apply_books(
             timeline=desk.timeline, broker_account=account, order__in=ours.ids
         ).values_list("order_id", "trade_id")
     )
-    moved = set()
+    said: dict[int, Said] = defaultdict(Said)
     for deal in deals:
         order = ours.find(deal)
         if order is not None and (order.pk, deal.trade_id) not in known:
-            moved |= apply_trade(order.pk, deal, desk, source=source)
+            said[order.pk].deals.append(deal)
     for report in reports:
         order = ours.find(report)
         if order is not None and moves.says_more(order, report):
-            moved |= apply_order(order.pk, report, desk, source=source)
-    return moved
+            said[order.pk].reports.append(report)
+    return apply_said(said, desk, source=source) if said else set()
+
+
+@dataclass(slots=True)
+class Said:
+    """What a broker said of one order, in the order in which it was said."""
+
+    deals: list[BrokerTrade] = field(default_factory=list)
+    reports: list[BrokerOrder] = field(default_factory=list)
 
 
 class _Ours:
@@ -79,113 +97,104 @@ class _Ours:
         return self._by_number.get((row.broker_order_id, ist_day(row.at)))
 
 
-@transaction.atomic
 def apply_trade(order_id: int, trade: BrokerTrade, desk: Desk, *, source: str) -> set[int]:
     """Record a fill once, and move its order and position in the same transaction."""
-    order = _locked(order_id)
-    _, fresh = Fill.objects.get_or_create(
-        timeline=desk.timeline,
-        broker_account=order.broker_account,
-        exchange=order.contract.exchange,
-        trading_day=ist_day(trade.at),
-        trade_id=trade.trade_id,
-        defaults={
-            "order": order,
-            "side": order.side,
-            "quantity": trade.quantity,
-            "price": trade.price,
-            "at": trade.at,
-        },
-    )
-    if not fresh:
-        return set()
-    _event(order, desk, kind="fill", source=source, key=f"fill:{trade.trade_id}", payload={
-        "quantity": trade.quantity, "price": str(trade.price)
-    })  # fmt: skip
-    order.broker_order_id = order.broker_order_id or trade.broker_order_id
-    _sum_fills(order)
-    _move(order, OrderState.PARTIAL, desk)
-    if order.filled_quantity > order.quantity:
-        _overfilled(order, desk)
-    rebuild_position(order, desk)
-    return {order.execution_id}
+    return apply_said({order_id: Said(deals=[trade])}, desk, source=source)
+
+
+def apply_order(order_id: int, report: BrokerOrder, desk: Desk, *, source: str) -> set[int]:
+    """Record what the book says of the order; fills still to come keep it from ending."""
+    return apply_said({order_id: Said(reports=[report])}, desk, source=source)
 
 
 @transaction.atomic
-def apply_order(order_id: int, report: BrokerOrder, desk: Desk, *, source: str) -> set[int]:
-    """Record what the book says of the order; fills still to come keep it from ending."""
-    order = _locked(order_id)
-    key = f"book:{report.status}:{report.filled_quantity}:{order.pending_op}"
-    _event(order, desk, kind=report.status, source=source, key=key, payload={"reason": report.reason})
-    order.broker_order_id = report.broker_order_id
-    reported = moves.reported(report, filled=order.filled_quantity)
-    if reported is OrderState.REJECTED:
-        order.code, order.upstream = order.code or "REJECTED_BY_BROKER", report.reason
-    if reported in TERMINAL:
-        order.pending_op = Order.PendingOp.NONE
-    _move(order, reported, desk)
-    return {order.execution_id}
+def apply_said(said: Mapping[int, Said], desk: Desk, *, source: str) -> set[int]:
+    """Apply what was said of these orders, fills first; the executions that moved.
+
+    Orders are locked in their order, positions after them, so that no two workers wait both ways.
+    """
+    orders = _locked(said)
+    events: list[OrderEvent] = []
+    filled = _write_fills(orders, said, desk, source, events)
+    ends = _ends(filled) if filled else {}
+    for order in orders:
+        if order.pk in filled:
+            _fill(order, filled[order.pk], ends.get(order.pk, []), desk)
+        for report in said[order.pk].reports:
+            _report(order, report, desk, source, events)
+    OrderEvent.objects.bulk_create(events, ignore_conflicts=True)
+    moved = [order for order in orders if order.pk in filled or said[order.pk].reports]
+    for order in moved:
+        order.save(update_fields=MOVED)
+        tell.order_changed(desk, order)
+    projecting.rebuild([order for order in orders if order.pk in filled], desk)
+    return {order.execution_id for order in moved}
 
 
 def rebuild_position(order: Order, desk: Desk) -> Position:
     """Project the pair's fills of the order's contract, in exchange order, onto its position."""
-    key = {
-        "allocation_id": order.allocation_id,
-        "contract_id": order.contract_id,
-        "product": order.product,
-        "timeline": desk.timeline,
-    }
-    Position.objects.get_or_create(**key, defaults={"leg_number": order.leg_number, "day": desk.day})
-    position = Position.objects.select_for_update(no_key=True).get(**key)
-    if position.quantity == 0:  # a leg of another run may have held this contract before
-        position.leg_number = order.leg_number
-    return project_position(position, desk)
-
-
-def project_position(position: Position, desk: Desk) -> Position:
-    """Write the locked position anew from its fills and settlements."""
-    orders = Order.objects.filter(
-        allocation_id=position.allocation_id,
-        contract_id=position.contract_id,
-        product=position.product,
-        timeline_id=position.timeline_id,
-    )
-    rows = Fill.objects.filter(order__in=orders).order_by("at", "trade_id")
-    holding = project(Trade(*row) for row in rows.values_list("side", "quantity", "price"))
-    order_charges = orders.aggregate(total=Sum("charges"))["total"] or ZERO
-    settlement = Settlement.objects.filter(position=position).order_by("provisional").first()
-    if settlement is not None:
-        holding = settled(holding, settlement.price)
-        order_charges += settlement.charges
-    was_flat = position.quantity == 0
-    _write(position, holding)
-    position.charges = order_charges
-    if was_flat and holding.quantity:
-        position.opened_at = desk.now
-    position.updated_at = desk.now
-    position.save()
-    tell.book_changed(desk)
+    (position,) = projecting.rebuild([order], desk)
     return position
 
 
-def _write(position: Position, holding: Holding) -> None:
-    position.quantity = holding.quantity
-    position.cost = rupees(holding.cost)
-    position.average_price = holding.average_price
-    position.realised = rupees(holding.realised)
+def _write_fills(
+    orders: list[Order], said: Mapping[int, Said], desk: Desk, source: str, events: list[OrderEvent]
+) -> dict[int, moves.Filled]:
+    """Write the fills that are new; by order that got one, the sum of all of its fills."""
+    fresh = _fresh_fills(orders, said, desk)
+    if not fresh:
+        return {}
+    Fill.objects.bulk_create(fresh, ignore_conflicts=True)
+    for fill in fresh:
+        payload = {"quantity": fill.quantity, "price": str(fill.price)}
+        events.append(_event(fill.order, desk, "fill", source, f"fill:{fill.trade_id}", payload))
+    all_fills: dict[int, list[tuple[int, Decimal]]] = defaultdict(list)
+    rows = Fill.objects.filter(order__in={fill.order_id for fill in fresh})
+    for order_id, quantity, price in rows.values_list("order_id", "quantity", "price"):
+        all_fills[order_id].append((quantity, price))
+    return {order_id: moves.sum_fills(fills) for order_id, fills in all_fills.items()}
 
 
-def _locked(order_id: int) -> Order:
-    return (
-        Order.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("contract", "broker_account__user", "allocation__broker_account__user")
-        .get(pk=order_id)
-    )
+def _fresh_fills(orders: list[Order], said: Mapping[int, Said], desk: Desk) -> list[Fill]:
+    deals = {deal.trade_id for each in said.values() for deal in each.deals}
+    if not deals:
+        return []
+    rows = Fill.objects.filter(
+        timeline=desk.timeline, trade_id__in=deals,
+        broker_account__in={order.broker_account_id for order in orders},
+    )  # fmt: skip
+    known = set(rows.values_list("broker_account_id", "exchange", "trading_day", "trade_id"))
+    fresh = []
+    for order in orders:
+        for deal in said[order.pk].deals:
+            key = (order.broker_account_id, order.contract.exchange, ist_day(deal.at), deal.trade_id)
+            if key not in known:
+                known.add(key)
+                order.broker_order_id = order.broker_order_id or deal.broker_order_id
+                fresh.append(_new_fill(order, deal, desk))
+    return fresh
 
 
-def _sum_fills(order: Order) -> None:
-    fills = Fill.objects.filter(order=order).values_list("quantity", "price")
-    order.filled_quantity, turnover = moves.sum_fills(fills)
+def _new_fill(order: Order, deal: BrokerTrade, desk: Desk) -> Fill:
+    return Fill(
+        order=order, timeline=desk.timeline, broker_account=order.broker_account,
+        exchange=order.contract.exchange, trading_day=ist_day(deal.at), trade_id=deal.trade_id,
+        side=order.side, quantity=deal.quantity, price=deal.price, at=deal.at,
+    )  # fmt: skip
+
+
+def _ends(ids: Iterable[int]) -> dict[int, list[moves.End]]:
+    """By order, the ends that the book has named, which may have come before the last fills."""
+    found: dict[int, list[moves.End]] = defaultdict(list)
+    rows = OrderEvent.objects.filter(order__in=ids, kind__in=ENDS, payload__has_key="filled")
+    for order_id, kind, payload in rows.order_by("pk").values_list("order_id", "kind", "payload"):
+        found[order_id].append(moves.End(moves.REPORTED[BrokerStatus(kind)], payload["filled"]))
+    return found
+
+
+def _fill(order: Order, filled: moves.Filled, ends: Iterable[moves.End], desk: Desk) -> None:
+    """The order with all of its fills, and more than was ordered is dealt with."""
+    order.filled_quantity, turnover = filled
     order.average_price = turnover / order.filled_quantity
     order.charges = charges.for_order(
         order.broker_account.broker,
@@ -195,6 +204,33 @@ def _sum_fills(order: Order) -> None:
         on=ist_day(order.created_at),
         turnover=turnover,
     ).total
+    _move(order, moves.after_fill(order.filled_quantity, ends), desk)
+    if order.filled_quantity > order.quantity:
+        _overfilled(order, desk)
+
+
+def _report(
+    order: Order, report: BrokerOrder, desk: Desk, source: str, events: list[OrderEvent]
+) -> None:
+    key = f"book:{report.status}:{report.filled_quantity}:{order.pending_op}"
+    payload: dict[str, object] = {"reason": report.reason, "filled": report.filled_quantity}
+    events.append(_event(order, desk, report.status, source, key, payload))
+    order.broker_order_id = report.broker_order_id
+    reported = moves.reported(report, filled=order.filled_quantity)
+    if reported is OrderState.REJECTED:
+        order.code, order.upstream = order.code or "REJECTED_BY_BROKER", report.reason
+    if reported in TERMINAL:
+        order.pending_op = Order.PendingOp.NONE
+    _move(order, reported, desk)
+
+
+def _locked(ids: Iterable[int]) -> list[Order]:
+    rows = Order.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=ids)
+    return list(
+        rows.select_related(
+            "contract", "broker_account__user", "allocation__broker_account__user"
+        ).order_by("pk")
+    )
 
 
 def _move(order: Order, reported: OrderState, desk: Desk) -> None:
@@ -204,16 +240,13 @@ def _move(order: Order, reported: OrderState, desk: Desk) -> None:
         order.pending_op = Order.PendingOp.NONE
     if order.status not in moves.NO_ANSWER:
         order.next_lookup_at = None
-    order.save()
-    tell.order_changed(desk, order)
 
 
 def _event(
-    order: Order, desk: Desk, *, kind: str, source: str, key: str, payload: dict[str, object]
-) -> None:
-    OrderEvent.objects.bulk_create(
-        [OrderEvent(order=order, kind=kind, source=source, dedupe_key=key, payload=payload, at=desk.now)],
-        ignore_conflicts=True,
+    order: Order, desk: Desk, kind: str, source: str, key: str, payload: dict[str, object]
+) -> OrderEvent:
+    return OrderEvent(
+        order=order, kind=kind, source=source, dedupe_key=key, payload=payload, at=desk.now
     )
 
 

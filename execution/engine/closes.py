@@ -33,7 +33,7 @@ def release(
     released = gates.closings(
         wanted,
         held,
-        on_the_way=_live_closes(execution),
+        live=_live_orders(execution),
         waiting={contract for contract in contracts if must_wait(mine, contract, desk)},
     )
     tickets = [
@@ -71,8 +71,8 @@ def withdraw(rows: Iterable[Order], desk: Desk) -> list[Order]:
             order.save(update_fields=["status", "finished_at"])
             continue
         if order.pending_op != Order.PendingOp.CANCEL:
-            order.pending_op = Order.PendingOp.CANCEL
-            order.save(update_fields=["pending_op"])
+            order.pending_op, order.asked_at = Order.PendingOp.CANCEL, None
+            order.save(update_fields=["pending_op", "asked_at"])
         waiting.append(order)
     return waiting
 
@@ -85,19 +85,12 @@ def is_worthless(position: Position, desk: Desk) -> bool:
     return position.quantity > 0 and quote.ltp <= 2 * position.contract.tick_size
 
 
-def _live_closes(execution: StrategyExecution) -> dict[object, int]:
-    """Units of each contract that closing orders of the pair may still fill, whichever run sent them."""
-    units: dict[object, int] = {}
+def _live_orders(execution: StrategyExecution) -> list[Order]:
+    """The pair's orders that may still fill, whichever run sent them."""
     rows = Order.objects.filter(
-        allocation=execution.allocation,
-        timeline=execution.timeline,
-        action=Order.Action.CLOSE,
-        status__in=OPEN_STATES,
+        allocation=execution.allocation, timeline=execution.timeline, status__in=OPEN_STATES
     )
-    for order in rows:
-        rest = order.quantity - order.filled_quantity
-        units[order.contract_id] = units.get(order.contract_id, 0) + rest
-    return units
+    return list(rows.select_related("contract"))
 
 
 def must_wait(mine: Iterable[Order], contract_id: int, desk: Desk) -> bool:

@@ -128,7 +128,7 @@ def _carry(position_id: int, following: dict[str, date], desk: Desk) -> None:
 
 def _late(desk: Desk) -> QuerySet[StrategyExecution]:
     return StrategyExecution.objects.filter(
-        timeline=desk.timeline, phase__in=["entry", "roll"], status=Status.DUE, due_at__lt=desk.now
+        timeline=desk.timeline, phase__in=["entry", "roll", "adjust"], status=Status.DUE, due_at__lt=desk.now
     )
 
 

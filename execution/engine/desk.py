@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -25,6 +25,7 @@ class WorkKind(StrEnum):
     CHASE = "chase"  # a resting order: move its price to the touch
     LOOKUP = "lookup"  # an order without an answer: find it by its tag
     SYNC = "sync"  # a broker account: read its books
+    RECONCILE = "reconcile"  # a broker account: compare its books with ours
     VERIFY = "verify"  # an account of a receipt: is it flat at the broker too
 
 
@@ -59,6 +60,12 @@ class Desk:
     adapter_for: Callable[[BrokerAccount], Adapter]
     feed: Feed
     tag_key: bytes
+    reconcile_every: timedelta | None = None  # of wall time; None: when somebody asks
+    clock: Callable[[], datetime] | None = None  # None: the wall stands still while this desk is used
+
+    def later(self) -> Desk:
+        """The same desk after a call to a broker, which takes time."""
+        return self if self.clock is None else replace(self, wall=self.clock())
 
     @property
     def now(self) -> datetime:

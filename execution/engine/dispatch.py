@@ -4,65 +4,138 @@ UNKNOWN: looked up by its tag, never sent again.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
 
 from allocations.selectors import effective_states
-from brokers.types import Ack, OrderRequest, OrderType, PlaceAnswer, Product, Side
+from brokers.types import (
+    Ack,
+    NeverSent,
+    OrderRequest,
+    OrderType,
+    PlaceAnswer,
+    Product,
+    ReadFailed,
+    Side,
+    Unknown,
+)
 from execution import moves
-from execution.engine import tell
+from execution.engine import calls, queueing, tell
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.refs import client_ref
 from execution.engine.wires import NoWire, open_wire
 from execution.models import Order, OrderEvent
+from execution.reconcile import books
 from execution.services import lock_account
-from execution.states import AT_BROKER, TERMINAL, OrderState
+from execution.states import TERMINAL, OrderState
 
-PER_SECOND, PER_SECOND_FOR_ENTRIES = 9, 7
-PER_MINUTE, PER_MINUTE_FOR_ENTRIES = 180, 160
 FIRST_LOOKUP = timedelta(seconds=1)
+LOST_AFTER = timedelta(seconds=15)  # without an answer: whoever sent it has died
+LONGEST_TURN = timedelta(seconds=1)  # from the commit of several orders to the last one's leaving
+NOT_TRIED = NeverSent("An order before it had no answer, or took the broker too long.")
+LOGIN_REFUSED = "TOKEN_REFUSED"
 
 
 def dispatch(order_id: int, desk: Desk) -> list[Work]:
     """Send one READY order and record the answer; [] when another worker has it or it must wait."""
-    order = mark_sending(order_id, desk)
-    if order is None:
-        return []
-    if order.status != OrderState.SENDING:
-        return [Work(WorkKind.ADVANCE, order.execution_id)]
-    answer = open_wire(desk, order.broker_account).place(_request(order))
-    return record_answer(order_id, answer, desk)
+    return dispatch_all([order_id], desk)
+
+
+def dispatch_all(order_ids: Collection[int], desk: Desk) -> list[Work]:
+    """Send READY orders of one account, one after the other, exits first; what must wait waits.
+
+    They are committed as SENDING together. When one has no answer, or the broker takes too long, the
+    rest is not sent: its wave stands still, and nothing leaves long after it was committed.
+    """
+    sending, works = mark_sending(order_ids, desk)
+    answer: PlaceAnswer | None = None
+    for order in sending:
+        if isinstance(answer, Unknown) or desk.later().wall - desk.wall > LONGEST_TURN:
+            works += _record(order, NOT_TRIED, desk.later())
+            continue
+        answer = open_wire(desk, order.broker_account).place(_request(order))
+        works += _record(order, answer, desk.later())
+    return works
 
 
 @transaction.atomic
-def mark_sending(order_id: int, desk: Desk) -> Order | None:
-    """Commit that this worker sends the order now, or why it may not be sent any more."""
-    order = (
+def mark_sending(order_ids: Collection[int], desk: Desk) -> tuple[list[Order], list[Work]]:
+    """Commit which orders this worker sends now, and why others may not be sent any more."""
+    rows = list(
         Order.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
         .select_related("broker_account__user", "contract", "allocation__strategy__basket",
                         "allocation__broker_account__user")  # fmt: skip
-        .filter(pk=order_id, status=OrderState.READY)
-        .first()
+        .filter(pk__in=order_ids, status=OrderState.READY)
+        .order_by("action", "pk")
     )
-    if order is None:
-        return None
-    lock_account(order.broker_account_id)  # a halt of the account commits before or after, not between
-    refusal = _refusal(order, desk)
-    if refusal:
-        order.status, order.code = refusal
-        order.finished_at = desk.now
-        order.save(update_fields=["status", "code", "finished_at"])
-        tell.order_changed(desk, order)
-        return order
-    if not _within_rate(order, desk.wall) or must_wait(order):
-        return None
-    order.status = OrderState.SENDING
-    order.sending_at = desk.wall
-    order.next_lookup_at = desk.wall + timedelta(seconds=15)
-    order.save(update_fields=["status", "sending_at", "next_lookup_at"])
-    return order
+    if not rows:
+        return [], []
+    account = rows[0].broker_account
+    lock_account(account.pk)  # a halt of the account commits before or after, not between
+    works, able = [], []
+    for order, refusal in zip(rows, _refusals(rows, desk), strict=True):
+        if refusal is None:
+            able.append(order)
+        else:
+            _refuse(order, refusal, desk)
+            works.append(Work(WorkKind.ADVANCE, order.execution_id))
+    wanted = [(order.client_ref, calls.kind_of(order)) for order in queueing.unhindered(able)]
+    allowed = calls.take_some(account, wanted, desk.later().wall)
+    return _mark([order for order in able if order.client_ref in allowed], desk), works
+
+
+def _mark(orders: list[Order], desk: Desk) -> list[Order]:
+    now = desk.later().wall
+    values = {
+        "status": OrderState.SENDING, "sending_at": now, "next_lookup_at": now + LOST_AFTER,
+    }  # fmt: skip
+    if orders:
+        Order.objects.filter(pk__in=[order.pk for order in orders]).update(**values)
+    for order in orders:
+        for name, value in values.items():
+            setattr(order, name, value)
+    return orders
+
+
+def _refuse(order: Order, refusal: moves.Refusal, desk: Desk) -> None:
+    order.status, order.code = refusal
+    order.finished_at = desk.now
+    order.save(update_fields=["status", "code", "finished_at"])
+    tell.order_changed(desk, order)
+
+
+def _record(order: Order, answer: PlaceAnswer, desk: Desk) -> list[Work]:
+    """Write the answer; an order that the broker took waits for its fills, nothing follows from it."""
+    if isinstance(answer, Ack) and _acknowledged(order, answer, desk):
+        return []
+    return record_answer(order.pk, answer, desk)
+
+
+@transaction.atomic
+def _acknowledged(order: Order, answer: Ack, desk: Desk) -> bool:
+    """The usual answer in one statement; False when a fill, a report or a look-up came first."""
+    waiting = Order.objects.filter(pk=order.pk, status=OrderState.SENDING)
+    found = waiting.update(
+        status=OrderState.ACKED, broker_order_id=answer.broker_order_id, next_lookup_at=None
+    )
+    if not found:
+        return False
+    _note_answer(order, answer, desk)
+    calls.land(order.broker_account_id, order.client_ref, desk.wall)
+    order.status, order.broker_order_id = OrderState.ACKED, answer.broker_order_id
+    tell.order_changed(desk, order)
+    return True
+
+
+def _note_answer(order: Order, answer: PlaceAnswer, desk: Desk) -> None:
+    upstream = "" if isinstance(answer, Ack) else answer.upstream
+    OrderEvent.objects.bulk_create(
+        [OrderEvent(order=order, kind=type(answer).__name__, source="answer",
+                    dedupe_key="answer", payload={"upstream": upstream}, at=desk.now)],
+        ignore_conflicts=True,
+    )  # fmt: skip
 
 
 @transaction.atomic
@@ -73,19 +146,16 @@ def record_answer(order_id: int, answer: PlaceAnswer, desk: Desk) -> list[Work]:
         .select_related("allocation__broker_account__user", "broker_account__user")
         .get(pk=order_id)
     )
-    upstream = "" if isinstance(answer, Ack) else answer.upstream
-    OrderEvent.objects.bulk_create(
-        [OrderEvent(order=order, kind=type(answer).__name__, source="answer",
-                    dedupe_key="answer", payload={"upstream": upstream}, at=desk.now)],
-        ignore_conflicts=True,
-    )  # fmt: skip
-    order.upstream = upstream or order.upstream
+    _note_answer(order, answer, desk)
     if isinstance(answer, Ack):
         order.broker_order_id = answer.broker_order_id
+    else:
+        order.upstream = answer.upstream or order.upstream
     taken = moves.answered(order.status, order.attempt, answer)
     if taken is not None:
         _take(order, taken, desk)
     order.save()
+    calls.land(order.broker_account_id, order.client_ref, desk.wall)
     tell.order_changed(desk, order)
     return [Work(WorkKind.ADVANCE, order.execution_id)]
 
@@ -108,10 +178,12 @@ def next_attempt(order: Order, desk: Desk) -> Order:
         quantity=order.quantity,
         order_type=order.order_type,
         price=order.price,
+        worst_price=order.worst_price,
         status=OrderState.READY,
         client_ref=ref_of(order, desk, attempt=order.attempt + 1),
         arrival_mid=order.arrival_mid,
         created_at=desk.now,
+        written_at=desk.wall,
         expires_at=order.expires_at,
     )
 
@@ -140,26 +212,41 @@ def _take(order: Order, taken: moves.Answered, desk: Desk) -> None:
         order.finished_at = desk.now
     if taken.again:
         next_attempt(order, desk)
+    elif taken.status == OrderState.REJECTED and taken.code == LOGIN_REFUSED:
+        _login_refused(order, desk)
     elif taken.status == OrderState.REJECTED:
-        _tell_rejected(order, desk)
+        tell.order_rejected(desk, order)
     elif taken.status == OrderState.NEVER_SENT:
-        _tell_unreachable(order, desk)
+        tell.broker_unreachable(desk, order)
     elif taken.status == OrderState.UNKNOWN:
         order.next_lookup_at = desk.wall + FIRST_LOOKUP
-        tell_unknown(order, desk)
+        tell.order_unknown(desk, order)
 
 
-def _refusal(order: Order, desk: Desk) -> moves.Refusal | None:
-    """Why the order may not go out now: late, outside the session, or its pair is stopped."""
-    opening = order.action == Order.Action.OPEN
-    state = effective_states([order.allocation])[order.allocation_id].state if opening else ""
-    return moves.refusal(
-        order.action,
-        in_session=desk.is_open(order.contract.underlying),
-        has_login=_has_login(order, desk),
-        late=order.expires_at is not None and desk.wall >= order.expires_at,
-        trading_state=str(state),
-    )
+def _login_refused(order: Order, desk: Desk) -> None:
+    """The login has ended: an opening slice goes again when it is renewed and the books were compared.
+
+    A close is ordered anew by its run, after waits that double.
+    """
+    books.note_failure(order.broker_account, ReadFailed(order.upstream), desk)
+    if order.action == Order.Action.OPEN:
+        next_attempt(order, desk)
+
+
+def _refusals(orders: list[Order], desk: Desk) -> list[moves.Refusal | None]:
+    """Why each may not go out now: late, outside the session, or its pair is stopped."""
+    states = effective_states({o.allocation for o in orders if o.action == Order.Action.OPEN})
+    has_login = _has_login(orders[0], desk)
+    return [
+        moves.refusal(
+            order.action,
+            in_session=desk.is_open(order.contract.underlying),
+            has_login=has_login,
+            late=order.expires_at is not None and desk.wall >= order.expires_at,
+            trading_state=str(states[order.allocation_id].state) if order.allocation_id in states else "",
+        )
+        for order in orders
+    ]
 
 
 def _has_login(order: Order, desk: Desk) -> bool:
@@ -168,36 +255,6 @@ def _has_login(order: Order, desk: Desk) -> bool:
     except NoWire:
         return False
     return True
-
-
-def must_wait(order: Order) -> bool:
-    """Whether an opening order waits for others of its account. Needs the account's lock."""
-    others = Order.objects.filter(
-        broker_account=order.broker_account_id, timeline=order.timeline_id, status__in=AT_BROKER
-    )
-    return order.action == Order.Action.OPEN and moves.must_wait(order, others)
-
-
-def waits() -> Q:
-    """READY orders that must wait for others, as `moves.must_wait` says."""
-    unknown = Order.objects.filter(
-        allocation=OuterRef("allocation"), timeline=OuterRef("timeline"), status=OrderState.UNKNOWN
-    )
-    meets = Order.objects.filter(
-        broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
-        contract=OuterRef("contract"), status__in=AT_BROKER,
-    ).exclude(side=OuterRef("side"))  # fmt: skip
-    return Q(action=Order.Action.OPEN) & (Exists(unknown) | Exists(meets))
-
-
-def _within_rate(order: Order, wall: datetime) -> bool:
-    """With the account locked: a token is left in the second and the minute, exits keep a reserve."""
-    sent = Order.objects.filter(broker_account=order.broker_account)
-    second = sent.filter(sending_at__gt=wall - timedelta(seconds=1)).count()
-    minute = sent.filter(sending_at__gt=wall - timedelta(minutes=1)).count()
-    if order.action == Order.Action.CLOSE:
-        return second < PER_SECOND and minute < PER_MINUTE
-    return second < PER_SECOND_FOR_ENTRIES and minute < PER_MINUTE_FOR_ENTRIES
 
 
 def _request(order: Order) -> OrderRequest:
@@ -210,43 +267,3 @@ def _request(order: Order) -> OrderRequest:
         order_type=OrderType(order.order_type),
         price=order.price,
     )
-
-
-def _tell_rejected(order: Order, desk: Desk) -> None:
-    tell.tell(
-        desk,
-        order.allocation,
-        kind="rejected",
-        severity=tell.Severity.WARNING,
-        title=f"{order.broker_account.get_broker_display()} rejected an order",
-        body=f"{order.side} {order.quantity}: {order.code} ({order.upstream}). Nothing was placed.",
-        dedupe_key=f"rejected:{order.execution_id}:{order.leg_number}:{order.code}",
-    )
-
-
-def _tell_unreachable(order: Order, desk: Desk) -> None:
-    tell.tell(
-        desk,
-        order.allocation,
-        kind="broker_unreachable",
-        severity=tell.Severity.CRITICAL,
-        title=f"{order.broker_account.get_broker_display()} cannot be reached",
-        body=f"{order.side} {order.quantity}: the connection was refused {order.attempt} times "
-        f"({order.upstream}). Nothing was sent. An exit keeps trying; an entry ends by its policy.",
-        dedupe_key=f"unreachable:{order.execution_id}:{order.leg_number}:{order.action}",
-    )
-
-
-def tell_unknown(order: Order, desk: Desk) -> None:
-    tell.tell(
-        desk,
-        order.allocation,
-        kind="unknown_order",
-        severity=tell.Severity.CRITICAL,
-        title="An order has no answer from the broker",
-        body=f"{order.side} {order.quantity}, tag {order.client_ref}: it may or may not be at "
-        f"{order.broker_account.get_broker_display()}. It is being looked up by its tag and is "
-        "not sent again. Entries of this pair wait; exits of what is filled stay armed.",
-        dedupe_key=f"unknown:{order.client_ref}",
-    )
-

@@ -10,14 +10,25 @@ from django.conf import settings
 from django.db import transaction
 
 from allocations.models import StrategyBrokerAllocation
-from execution.engine import closes, limits, opens, orders, runs
+from execution.engine import closes, limits, opens, orders, runs, siblings, tell, waiting
 from execution.engine.desk import Desk, Work, WorkKind
-from execution.engine.judging import Plan, Stop, beyond_limits, held_by, judge, shut, stopped
+from execution.engine.judging import (
+    Plan,
+    Stop,
+    beyond_limits,
+    found_legs,
+    held_by,
+    judge,
+    shut,
+    stopped,
+    unresolved,
+)
 from execution.models import Order, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.clock import IST
 from market.kernel.money import ZERO
+from strategies.rules import Unresolvable, stored
 
 Status = StrategyExecution.Status
 
@@ -34,6 +45,8 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     )
     if execution is None:
         return []
+    if waiting.must_arm(execution):
+        return _arm(execution, desk)
     verdict = judge(execution, desk)
     if isinstance(verdict, Plan):
         try:
@@ -44,6 +57,29 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     return []
 
 
+def _arm(execution: StrategyExecution, desk: Desk) -> list[Work]:
+    """Resolve the contracts and begin to wait; the next steps ask for the price alone."""
+    legs = found_legs(execution, desk)
+    if isinstance(legs, Stop):
+        _stop(execution.pk, legs, desk)
+        return []
+    try:
+        watch = waiting.begin(execution, legs, desk)
+    except Unresolvable as error:
+        _stop(execution.pk, unresolved(error), desk)
+        return []
+    with transaction.atomic():
+        held = runs.locked(execution.pk, Status.DUE)
+        if held is None:
+            return []
+        held.armed_at, held.watch = desk.now, stored(watch)
+        held.plan = {**(held.plan or {}), "legs": opens.as_plan(legs)}
+        held.code, held.detail = "WAITING", waiting.words(watch)
+        held.save(update_fields=["armed_at", "watch", "plan", "code", "detail"])
+        tell.execution_changed(desk, held)
+    return [Work(WorkKind.START, execution.pk)]
+
+
 def advance(execution_id: int, desk: Desk) -> list[Work]:
     """Do the next thing that a running entry allows."""
     with transaction.atomic():
@@ -51,6 +87,8 @@ def advance(execution_id: int, desk: Desk) -> list[Work]:
         if execution is None:
             return []
         mine = runs.orders_of(execution)
+        if not (execution.plan or {}).get("unwinding") and siblings.has_failed(execution):
+            _begin_unwinding(execution, siblings.CODE)
         unwinding = (execution.plan or {}).get("unwinding")
         if not unwinding and opens.is_complete(execution, mine):
             runs.finish(execution, Status.DONE, desk)
@@ -72,6 +110,8 @@ def _hold(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[W
 def _work(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[Work]:
     """Release what may go, or withdraw the rest when the pair is stopped or its time is up."""
     stop = stopped(execution.allocation, desk)
+    if stop is not None and stop.may_clear and not _time_is_up(execution, desk):
+        return []
     if stop is None and not _time_is_up(execution, desk):
         fresh = opens.release(execution, mine, desk)
         if fresh or orders.open_orders(mine):
@@ -91,7 +131,11 @@ def _begin(due: StrategyExecution, plan: Plan, desk: Desk) -> list[Work]:
     execution = runs.locked(due.pk, Status.DUE)
     if execution is None:
         return []
-    stop = beyond_limits(execution, plan.legs, desk) if shared else None
+    stop = None
+    if shared:
+        stop = beyond_limits(
+            execution.allocation, lambda book: book.entering(plan.legs, execution.lots), desk
+        )
     if stop is not None:
         _end(execution, stop, desk)
         return []
@@ -102,8 +146,9 @@ def _begin(due: StrategyExecution, plan: Plan, desk: Desk) -> list[Work]:
     execution.plan = {"legs": opens.as_plan(plan.legs)}
     execution.margin = plan.margin
     execution.realised_before = sum((p.realised for p in held_by(pair, desk)), ZERO)
-    late = int((desk.now - execution.due_at).total_seconds())
+    late = 0 if execution.armed_at else int((desk.now - execution.due_at).total_seconds())
     execution.detail = f"{late} s after {execution.due_at.astimezone(IST):%H:%M:%S}." if late > 1 else ""
+    execution.code = ""
     execution.save()
     if pair.strategy_version_id != execution.strategy_version_id:
         pair.strategy_version_id = execution.strategy_version_id
@@ -127,8 +172,7 @@ def _stop(execution_id: int, stop: Stop, desk: Desk) -> None:
 def _end(execution: StrategyExecution, stop: Stop, desk: Desk) -> None:
     """It ends by this stop, or waits for a frame that may clear it."""
     if stop.may_clear:
-        execution.detail = f"{stop.code}: {stop.detail}"
-        execution.save(update_fields=["detail"])
+        runs.keep_waiting(execution, stop.code, stop.said)
         return
     runs.finish(execution, stop.status, desk, code=stop.code, detail=stop.detail)
 
@@ -143,8 +187,7 @@ def _incomplete(
     """Nothing more will fill: apply the completion policy."""
     filled = sum(order.filled_quantity for order in mine)
     if filled and execution.strategy_version.completion == "unwind":
-        execution.plan = {**(execution.plan or {}), "unwinding": True, "code": code}
-        execution.save(update_fields=["plan"])
+        _begin_unwinding(execution, code)
         return _unwind(execution, mine, desk)
     words = _why(mine, code)
     status = Status.PARTIAL if filled else Status.FAILED
@@ -152,8 +195,20 @@ def _incomplete(
     return []
 
 
+def _begin_unwinding(execution: StrategyExecution, code: str) -> None:
+    execution.plan = {**(execution.plan or {}), "unwinding": True, "code": code}
+    execution.save(update_fields=["plan"])
+
+
 def _unwind(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[Work]:
-    """Bring the pair down to whole lots of the strategy: excess shorts first, then excess hedges."""
+    """Bring the pair down to whole lots of the strategy: excess shorts first, then excess hedges.
+
+    After a sibling failed none is kept.
+    """
+    opening = [o for o in orders.open_orders(mine) if o.action == Order.Action.OPEN]
+    waiting = closes.withdraw(opening, desk)
+    if waiting:
+        return [Work(WorkKind.CANCEL, order.pk) for order in waiting]
     whole, excess = opens.excess_units(execution, mine)
     legs = opens.planned(execution)
     closing = {o.leg_number for o in mine if o.action == Order.Action.CLOSE and o.status in OPEN_STATES}

@@ -34,10 +34,15 @@ class Book:
 
     def entering(self, legs: Sequence[ResolvedLeg], lots: int) -> Book:
         """With this entry filled on top."""
+        filled = self.changed([(leg.contract, leg.signed(lots)) for leg in legs], lots)
+        return replace(filled, lots=self.lots + lots)
+
+    def changed(self, orders: Iterable[tuple[Contract, int]], lots: int) -> Book:
+        """With these signed units filled on top, for a leg of so many lots of the strategy."""
         units = dict(self.units)
-        for leg in legs:
-            units[leg.contract] = units.get(leg.contract, 0) + leg.signed(lots)
-        return replace(self, lots=self.lots + lots, units=units)
+        for contract, quantity in orders:
+            units[contract] = units.get(contract, 0) + quantity
+        return replace(self, lots=max(self.lots, lots), units=units)
 
     def committed(self, legs: Sequence[ResolvedLeg], lots: int) -> Book:
         """With an entry under way filled as planned: what it holds already is part of that."""

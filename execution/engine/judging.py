@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -13,15 +14,25 @@ from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Denial
 from allocations.selectors import effective_states
 from brokers.types import ReadFailed
-from execution.engine import limits, margins
+from execution.engine import holds, limits, margins, siblings, waiting
 from execution.engine.desk import Desk
+from execution.engine.exposures import Book
 from execution.engine.wires import open_wire
 from execution.models import Order, Position, StrategyExecution
+from execution.reconcile.words import about
 from execution.states import OrderState
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.money import ZERO
-from strategies.rules import ResolvedLeg, Unresolvable, naked_units, resolve, waves
-from strategies.selectors import leg_rules
+from strategies.rules import (
+    CLEARING,
+    ResolvedLeg,
+    Unresolvable,
+    blocked,
+    naked_units,
+    resolve,
+    waves,
+)
+from strategies.selectors import conditions, leg_rules
 
 Status = StrategyExecution.Status
 
@@ -40,6 +51,11 @@ class Stop:
     detail: str
     may_clear: bool = False
 
+    @property
+    def said(self) -> str:
+        """What a run that stays due says of it; a wait is no obstacle, so its words stand alone."""
+        return self.detail if self.code == "WAITING" else f"{self.code}: {self.detail}"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -49,30 +65,78 @@ class Plan:
 
 def judge(execution: StrategyExecution, desk: Desk) -> Plan | Stop:
     """The plan, or why there is none now. Writes nothing."""
-    late = desk.now - execution.due_at
-    tolerance = _tolerance(execution)
-    if late > tolerance:
-        why = execution.detail or f"The next frame came {int(late.total_seconds())} s late"
-        return Stop(Status.MISSED, "TOO_LATE", f"{why}; tolerance {int(tolerance.total_seconds())} s.")
-    pair = execution.allocation
-    stop = stopped(pair, desk)
+    legs = found_legs(execution, desk)
+    if isinstance(legs, Stop):
+        return legs
+    return guarded(execution, legs, desk) or _undeclared(execution, legs) or _within_limits(
+        execution, legs, desk
+    )  # fmt: skip
+
+
+def found_legs(execution: StrategyExecution, desk: Desk) -> list[ResolvedLeg] | Stop:
+    """The contracts to enter now: in time, not stopped, resolved or as they were armed; or why not."""
+    stop = _still_waits(execution, desk) if execution.armed_at else _too_late(execution, desk)
+    stop = stop or stopped(execution.allocation, desk)
     if stop is not None:
         return stop
+    if siblings.has_failed(execution):
+        return Stop(Status.DENIED, siblings.CODE, siblings.WORDS)
     try:
-        legs = resolve(
+        if "legs" in (execution.plan or {}):  # armed, or a re-entry in the contracts of before
+            return waiting.legs_of(execution, desk)
+        return resolve(
             leg_rules(execution.strategy_version),
-            underlying=pair.strategy.underlying,
+            underlying=execution.allocation.strategy.underlying,
             frame=desk.frame,
             day=desk.day,
         )
     except Unresolvable as error:
-        return Stop(Status.DENIED, error.code, error.message, error.code in MAY_CLEAR)
+        return unresolved(error)
     except OutsideCoverage as error:
         return Stop(Status.DENIED, "NO_FACTS", str(error))
-    return _undeclared(execution, legs) or _within_limits(execution, legs, desk)
 
 
-def _tolerance(execution: StrategyExecution) -> timedelta:
+def unresolved(error: Unresolvable) -> Stop:
+    return Stop(Status.DENIED, error.code, error.message, error.code in MAY_CLEAR)
+
+
+def _too_late(execution: StrategyExecution, desk: Desk) -> Stop | None:
+    late, tolerance = desk.now - execution.due_at, tolerance_of(execution)
+    if late <= tolerance:
+        return None
+    why = execution.detail or f"The next frame came {int(late.total_seconds())} s late"
+    code = execution.code if execution.code in CLEARING else "TOO_LATE"
+    return Stop(Status.MISSED, code, f"{why}; tolerance {int(tolerance.total_seconds())} s.")
+
+
+def _still_waits(execution: StrategyExecution, desk: Desk) -> Stop | None:
+    """Why an armed entry does not go now: its cut-off has passed, or the price is not there."""
+    seen = waiting.watch(execution)
+    if desk.now >= seen.until:
+        code = execution.code if execution.code in CLEARING else "WAIT_OVER"
+        return Stop(Status.MISSED, code, execution.detail)
+    try:
+        reached = waiting.is_reached(execution, desk)
+    except Unresolvable as error:
+        return Stop(Status.DENIED, error.code, error.message, may_clear=True)
+    return None if reached else Stop(Status.DENIED, "WAITING", waiting.words(seen), may_clear=True)
+
+
+def guarded(execution: StrategyExecution, legs: list[ResolvedLeg], desk: Desk) -> Stop | None:
+    """The guard of the strategy that this frame does not satisfy, if any."""
+    found = blocked(
+        conditions(execution.strategy_version),
+        legs,
+        underlying=execution.allocation.strategy.underlying,
+        frame=desk.frame,
+        day=desk.day,
+    )
+    return None if found is None else Stop(
+        Status.DENIED, found.guard, found.detail, found.may_clear
+    )  # fmt: skip
+
+
+def tolerance_of(execution: StrategyExecution) -> timedelta:
     """The version's own, in market time. In a world that runs faster than the clock, the seconds
     that the desk itself takes to act are worth more market time, and are granted besides."""
     own = timedelta(seconds=execution.strategy_version.entry_tolerance_seconds)
@@ -87,7 +151,19 @@ def stopped(pair: StrategyBrokerAllocation, desk: Desk) -> Stop | None:
     unknown = Order.objects.filter(
         allocation=pair, timeline=desk.timeline, status=OrderState.UNKNOWN
     ).exists()
-    return Stop(Status.DENIED, Denial.FROZEN, Denial.FROZEN.text) if unknown else None
+    if unknown:
+        return Stop(Status.DENIED, Denial.FROZEN, Denial.FROZEN.text)
+    return _unreconciled(pair, desk)
+
+
+def _unreconciled(pair: StrategyBrokerAllocation, desk: Desk) -> Stop | None:
+    """The broker's book and ours differ, or it cannot be read now."""
+    mismatch = holds.mismatch_of(pair, desk)
+    if mismatch is not None:
+        title, _ = about(mismatch)
+        return Stop(Status.DENIED, "MISMATCH", f"{title}: {mismatch.subject}. See Reconciliation.")
+    why = holds.unread_since(pair, desk)
+    return Stop(Status.DENIED, "BOOKS_UNREAD", why, may_clear=True) if why else None
 
 
 def shut(pair: StrategyBrokerAllocation, desk: Desk) -> Stop | None:
@@ -127,18 +203,19 @@ def _within_limits(
     except margins.NoMargin as error:
         return Stop(Status.DENIED, "NO_QUOTE", str(error), may_clear=True)
     return (
-        beyond_limits(execution, legs, desk)
-        or _funded(pair, needed, desk)
+        beyond_limits(pair, lambda book: book.entering(legs, execution.lots), desk)
+        or funded(pair, needed, desk)
         or Plan(legs, margin)
     )
 
 
 def beyond_limits(
-    execution: StrategyExecution, legs: list[ResolvedLeg], desk: Desk
+    pair: StrategyBrokerAllocation, then: Callable[[Book], Book], desk: Desk
 ) -> Stop | None:
-    """The tightest limit of pair, basket, account and user that the entry would break, by its name."""
+    """The tightest limit of pair, basket, account and user that would be broken if the pair's book
+    became this one, by its name."""
     try:
-        broken = limits.broken(execution, legs, desk)
+        broken = limits.broken(pair, then, desk)
     except margins.NoMargin as error:
         return Stop(Status.DENIED, "NO_QUOTE", str(error), may_clear=True)
     if broken is None:
@@ -148,7 +225,8 @@ def beyond_limits(
     return Stop(Status.DENIED, breach.denial, words, breach.denial in MAY_CLEAR)
 
 
-def _funded(pair: StrategyBrokerAllocation, needed: Decimal, desk: Desk) -> Stop | None:
+def funded(pair: StrategyBrokerAllocation, needed: Decimal, desk: Desk) -> Stop | None:
+    """Whether the account's free funds reach; the broker is asked."""
     try:
         funds = open_wire(desk, pair.broker_account).funds()
     except ReadFailed as error:

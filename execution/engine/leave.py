@@ -75,7 +75,7 @@ def _end_entries(execution: StrategyExecution, desk: Desk) -> None:
     rows = StrategyExecution.objects.filter(
         allocation=execution.allocation,
         timeline=execution.timeline,
-        phase__in=["entry", "roll"],
+        phase__in=["entry", "roll", "adjust"],
         status__in=[Status.DUE, Status.RUNNING],
     )
     for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk").select_related(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from allocations.models import ScopeLimit, StrategyBrokerAllocation
@@ -13,18 +13,16 @@ from execution.engine import exposures
 from execution.engine.desk import Desk
 from execution.engine.exposures import Book
 from execution.engine.margins import Sheet
-from execution.models import StrategyExecution
-from strategies.rules import ResolvedLeg
 from users.templatetags.money import grouped
 
 Scope = ScopeLimit.Scope
 
 
 def broken(
-    execution: StrategyExecution, legs: Sequence[ResolvedLeg], desk: Desk
+    pair: StrategyBrokerAllocation, then: Callable[[Book], Book], desk: Desk
 ) -> tuple[str, Breach] | None:
-    """The most strained limit that the entry would break, with its scope's name; NoMargin without prices."""
-    pair = execution.allocation
+    """The most strained limit that would be broken if the pair's book became this one, with its
+    scope's name; NoMargin without prices."""
     rows = list(limits_over(pair))
     books = exposures.books_of(pair, desk)
     if rows:
@@ -32,10 +30,9 @@ def broken(
     sheet = Sheet(desk.frame)
 
     def judged(limit: RiskLimit, held: list[Book]) -> Breach | None:
-        entering = [b.entering(legs, execution.lots) if b.pair == pair.pk else b for b in held]
+        changed = [then(book) if book.pair == pair.pk else book for book in held]
         before, after = (
-            exposures.exposure(side, desk, sheet, limit=limit)
-            for side in (held, entering)
+            exposures.exposure(side, desk, sheet, limit=limit) for side in (held, changed)
         )
         return breach(limit, before, after)
 

@@ -11,11 +11,13 @@ from django.db.models import QuerySet
 
 from allocations.services import put_in_force
 from execution.engine import (
+    adjust,
     day,
     dispatch,
     entry,
     leave,
     missed_close,
+    queueing,
     roll,
     schedule,
     settle,
@@ -25,20 +27,23 @@ from execution.engine import (
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
-from execution.states import OrderState
+from execution.reconcile import look
+from execution.states import RESTING, OrderState
 from market.models import Timeline
 
 Status = StrategyExecution.Status
 Step = Callable[[int, Desk], list[Work]]
 
-STARTS: dict[str, Step] = {"entry": entry.start, "exit": leave.start, "roll": roll.start}
-ADVANCES: dict[str, Step] = {"entry": entry.advance, "exit": leave.advance, "roll": roll.advance}
+PHASES = {"entry": entry, "exit": leave, "roll": roll, "adjust": adjust}
+STARTS: dict[str, Step] = {name: phase.start for name, phase in PHASES.items()}
+ADVANCES: dict[str, Step] = {name: phase.advance for name, phase in PHASES.items()}
 ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.DISPATCH: dispatch.dispatch,
     WorkKind.CANCEL: wire.cancel,
     WorkKind.CHASE: wire.chase,
     WorkKind.LOOKUP: wire.lookup,
     WorkKind.SYNC: wire.sync,
+    WorkKind.RECONCILE: look.reconcile,
     WorkKind.VERIFY: verify.verify,
 }
 
@@ -60,7 +65,7 @@ def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
     if day.is_over(desk) and not day.is_closed(desk):
         day.close(desk)
     unverified = [Work(WorkKind.VERIFY, pk) for pk, due in seen.unverified if due is None or due <= desk.wall]
-    return [*_runs(desk, seen), *_orders(desk, seen), *unverified]
+    return [*_books(desk, seen), *_runs(desk, seen), *_orders(desk, seen), *unverified]
 
 
 def perform(work: Work, desk: Desk) -> list[Work]:
@@ -69,8 +74,11 @@ def perform(work: Work, desk: Desk) -> list[Work]:
     if step is not None:
         return step(work.id, desk)
     phase = StrategyExecution.objects.values_list("phase", flat=True).get(pk=work.id)
-    steps = STARTS if work.kind is WorkKind.START else ADVANCES
-    return steps[phase](work.id, desk)
+    if work.kind is WorkKind.ADVANCE:
+        return ADVANCES[phase](work.id, desk)
+    # an exit closes no more than the broker has, so the net must be fresh
+    moved = look.refresh(work.id, desk) if phase == "exit" else []
+    return [*STARTS[phase](work.id, desk), *moved]
 
 
 def _runs(desk: Desk, seen: Snapshot) -> list[Work]:
@@ -88,10 +96,17 @@ def _orders(desk: Desk, seen: Snapshot) -> list[Work]:
     return sorted(works, key=lambda work: TURN[work.kind])
 
 
+def _books(desk: Desk, seen: Snapshot) -> list[Work]:
+    due = [account for account, due_at in seen.books if due_at is not None and due_at <= desk.wall]
+    return [Work(WorkKind.RECONCILE, account) for account in due]
+
+
 def _next_step(order: OpenOrder, desk: Desk, *, frozen: bool) -> WorkKind | None:
-    if order.status in wire.RESTING:
-        cancelling = order.pending_op == Order.PendingOp.CANCEL
-        return WorkKind.CANCEL if cancelling else WorkKind.CHASE
+    if order.status in RESTING:
+        if order.pending_op != Order.PendingOp.CANCEL:
+            return WorkKind.CHASE
+        again = order.asked_at is None or desk.wall - order.asked_at >= wire.ASK_AGAIN
+        return WorkKind.CANCEL if again else None
     if order.status == OrderState.READY and (order.action == Order.Action.CLOSE or not frozen):
         return WorkKind.DISPATCH
     asking = order.status in (OrderState.UNKNOWN, OrderState.SENDING)
@@ -105,4 +120,9 @@ def _is_due(next_lookup_at: datetime | None, desk: Desk) -> bool:
 def sendable(timeline: Timeline) -> QuerySet[Order]:
     """READY orders that wait for nothing but their account's rate, exits first."""
     rows = Order.objects.filter(timeline=timeline, status=OrderState.READY)
-    return rows.exclude(dispatch.waits()).order_by("action", "pk")
+    return rows.exclude(queueing.waits()).order_by("action", "pk")
+
+
+def uncancelled(timeline: Timeline) -> QuerySet[Order]:
+    """Orders to be cancelled that wait for nothing but their account's rate."""
+    return Order.objects.filter(queueing.unasked_cancels(), timeline=timeline).order_by("pk")

@@ -23,12 +23,23 @@ def exit_mark(quote: Quote, quantity: int) -> Decimal:
     return quote.ltp if side is None else side
 
 
-def limit_price(quote: Quote, *, side: str, tick: Decimal, cross: Decimal, is_option: bool) -> Decimal:
-    """A limit through the touch by `cross` of it (at least two ticks), inside the price band."""
+def limit_price(
+    quote: Quote,
+    *,
+    side: str,
+    tick: Decimal,
+    cross: Decimal,
+    is_option: bool,
+    worst: Decimal | None = None,
+) -> Decimal:
+    """A limit through the touch by `cross` of it (at least two ticks), inside the price band and
+    no further than `worst`."""
     buying = side == "BUY"
     touch = (quote.ask if buying else quote.bid) or quote.ltp
     room = max(touch * cross, 2 * tick)
     low, high = _band(quote.ltp, is_option=is_option)
+    if worst is not None:
+        low, high = max(low, worst), min(high, worst)
     wanted = min(touch + room, high) if buying else max(touch - room, low)
     steps = (wanted / tick).to_integral_value(ROUND_FLOOR if buying else ROUND_CEILING)
     return max(steps * tick, tick)

@@ -7,6 +7,7 @@ from typing import Any
 
 from execution import gates
 from execution.engine import orders as book
+from execution.engine import siblings
 from execution.engine.desk import Desk
 from execution.engine.orders import Ticket
 from execution.models import Order, StrategyExecution
@@ -77,4 +78,8 @@ def is_complete(execution: StrategyExecution, orders: list[Order]) -> bool:
 
 def excess_units(execution: StrategyExecution, orders: list[Order]) -> tuple[int, dict[int, int]]:
     """How many whole lots of the strategy the run holds, and by leg the units held beyond them."""
-    return gates.excess_units(planned(execution), orders)
+    whole, excess = gates.excess_units(planned(execution), orders)
+    if (execution.plan or {}).get("code") != siblings.CODE:
+        return whole, excess
+    lots = {leg.number: whole * leg.quantity_per_lot for leg in planned(execution)}
+    return 0, {number: units + lots[number] for number, units in excess.items()}

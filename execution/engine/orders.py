@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from typing import Any
 
+from execution.engine import holds
 from execution.engine.desk import Desk
 from execution.engine.dispatch import ref_of
 from execution.engine.marks import ENTRY_CROSS, EXIT_CROSS, limit_price
@@ -14,7 +14,9 @@ from execution.models import Order, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
 from market.kernel import contracts
 from market.kernel.frame import Quote
+from market.kernel.money import to_tick
 from market.models import Contract
+from strategies.rules import worst_price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ def write(
 ) -> list[Order]:
     """READY orders for the tickets, one a slice; a ticket without a quote gets none."""
     fresh: list[Order] = []
-    for ticket in tickets:
+    for ticket in holds.capped(execution, tickets, desk):
         quote = desk.frame.quote(ticket.contract.symbol)
         if quote is not None and ticket.lots > 0:
             fresh.extend(_slices(execution, ticket, quote, [*existing, *fresh], desk))
@@ -56,28 +58,32 @@ def _slices(
     first = max(taken, default=0) + 1
     quantities = contracts.slices(ticket.contract.spec, ticket.lots, desk.day)
     closing = ticket.action == Order.Action.CLOSE
+    most = None if closing else execution.strategy_version.max_slippage_percent
+    worst = None if most is None else to_tick(
+        worst_price(quote.mid, ticket.side, most), ticket.contract.tick_size, ticket.side
+    )  # fmt: skip
     price = limit_price(
         quote,
         side=ticket.side,
         tick=ticket.contract.tick_size,
         cross=EXIT_CROSS if closing else ENTRY_CROSS,
         is_option=ticket.contract.strike is not None,
+        worst=worst,
     )
     expires_at = None if closing else execution.deadline
+    prices = {"price": price, "worst_price": worst, "arrival_mid": quote.mid, "expires_at": expires_at}
     return [
-        _order(execution, ticket, first + n, quantity, price, quote.mid, expires_at, desk)
+        _order(execution, ticket, first + n, quantity, prices, desk)
         for n, quantity in enumerate(quantities)
     ]
 
 
-def _order(  # noqa: PLR0913 - the columns of one row
+def _order(
     execution: StrategyExecution,
     ticket: Ticket,
     number: int,
     quantity: int,
-    price: Decimal,
-    mid: Decimal,
-    expires_at: datetime | None,
+    prices: dict[str, Any],
     desk: Desk,
 ) -> Order:
     allocation = execution.allocation
@@ -95,11 +101,10 @@ def _order(  # noqa: PLR0913 - the columns of one row
         product=allocation.product,
         quantity=quantity,
         order_type="LIMIT",
-        price=price,
         status=OrderState.READY,
-        arrival_mid=mid,
         created_at=desk.now,
-        expires_at=expires_at,
+        written_at=desk.later().wall,
+        **prices,
     )
     order.client_ref = ref_of(order, desk, attempt=1)
     return order

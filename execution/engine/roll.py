@@ -9,50 +9,56 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from execution.engine import closes, opens, orders, runs
+from execution.engine import closes, leave, opens, orders, runs
 from execution.engine.desk import Desk, Work, WorkKind
-from execution.engine.judging import stopped
+from execution.engine.judging import Stop, tolerance_of
+from execution.engine.roll_judging import judged
 from execution.models import Order, Position, StrategyExecution
 from execution.states import OrderState
-from strategies.rules import LegRule, ResolvedLeg, Unresolvable, roll_target
-from strategies.selectors import leg_rules
 
 Status = StrategyExecution.Status
 
 
 @transaction.atomic
 def start(execution_id: int, desk: Desk) -> list[Work]:
-    """Resolve the next expiry's contracts for the legs that expire, then begin to close the old."""
+    """Begin to close the old legs if the roll is taken at these prices."""
     execution = runs.locked(execution_id, Status.DUE)
     if execution is None or not desk.is_open(execution.allocation.strategy.underlying):
         return []
-    stop = stopped(execution.allocation, desk)
-    if stop is not None:  # nothing new may be opened, so the old is not given up either
-        words = f"{stop.detail} The expiring legs stay and settle."
-        runs.finish(execution, Status.DENIED, desk, code=stop.code, detail=words)
-        return []
     held = closes.positions_of_pair(execution, lock=True)
-    nearest = min((position.contract.expiry for position in held), default=None)
-    old = [position for position in held if position.contract.expiry == nearest]
-    rules = {rule.number: rule for rule in leg_rules(execution.strategy_version)}
-    try:
-        targets = [_target(rules, position, desk) for position in old]
-        kept = [_kept(rules, position) for position in held if position not in old]
-    except Unresolvable as error:
-        execution.detail = f"{error.code}: {error.message}"
-        execution.save(update_fields=["detail"])
-        return []
+    verdict = judged(execution, held, desk)
+    if isinstance(verdict, Stop):
+        return _refuse(execution, verdict, held, desk)
     execution.status = Status.RUNNING
     execution.started_at = desk.now
-    execution.lots = max((_lots(position, rules) for position in old), default=0)
+    execution.lots = verdict.lots
+    execution.code = ""
     execution.plan = {
-        "legs": opens.as_plan(targets),
-        "kept": opens.as_plan(kept),
-        "kept_units": {str(p.leg_number): abs(p.quantity) for p in held if p not in old},
-        "old": [position.contract.symbol for position in old],
+        "legs": opens.as_plan(verdict.targets),
+        "kept": opens.as_plan(verdict.kept),
+        "kept_units": {str(p.leg_number): abs(p.quantity) for p in held if p not in verdict.old},
+        "old": [position.contract.symbol for position in verdict.old],
     }
     execution.save()
     return _work(execution, desk)
+
+
+def _refuse(
+    execution: StrategyExecution, stop: Stop, held: list[Position], desk: Desk
+) -> list[Work]:
+    """Wait while a later frame may take it, else do what the strategy says instead of a roll."""
+    closing = execution.strategy_version.roll_else == "close"
+    in_time = desk.now - execution.due_at <= tolerance_of(execution)
+    if stop.may_clear and (in_time or not closing):
+        runs.keep_waiting(execution, stop.code, stop.said)
+        return []
+    alive = [position for position in held if not closes.is_worthless(position, desk)]
+    words = "The pair is closed instead." if closing else "The expiring legs stay and settle."
+    runs.finish(execution, Status.DENIED, desk, code=stop.code, detail=f"{stop.detail} {words}")
+    if not closing or not alive:
+        return []
+    left = leave.open_exit(alive, desk, cause="expiry", due_at=desk.now)
+    return [] if left is None else [Work(WorkKind.START, left.pk)]
 
 
 @transaction.atomic
@@ -126,25 +132,3 @@ def _open_new(execution: StrategyExecution, mine: list[Order], desk: Desk) -> li
         runs.finish(execution, Status.PARTIAL, desk, code="NOT_FILLED",
                     detail="The old legs are closed; the new ones were refused.")  # fmt: skip
     return [Work(WorkKind.DISPATCH, order.pk) for order in fresh]
-
-
-def _target(rules: dict[int, LegRule], position: Position, desk: Desk) -> ResolvedLeg:
-    return roll_target(rules[position.leg_number], position.contract.spec, desk.frame, desk.day)
-
-
-def _kept(rules: dict[int, LegRule], position: Position) -> ResolvedLeg:
-    """A leg that stays: it covers the new shorts as it covered the old ones."""
-    rule = rules[position.leg_number]
-    return ResolvedLeg(
-        number=rule.number,
-        side="BUY" if position.quantity > 0 else "SELL",
-        ratio=rule.ratio,
-        contract=position.contract.spec,
-        reference=position.average_price,
-    )
-
-
-def _lots(position: Position, rules: dict[int, LegRule]) -> int:
-    return abs(position.quantity) // position.contract.lot_size // rules[position.leg_number].ratio
-
-

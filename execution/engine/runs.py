@@ -36,6 +36,14 @@ def orders_of(execution: StrategyExecution) -> list[Order]:
     return list(rows.select_related("contract").order_by("pk"))
 
 
+def keep_waiting(execution: StrategyExecution, code: str, detail: str) -> None:
+    """Say why a due run does not go yet; the same reason is written once."""
+    if (execution.code, execution.detail) == (code, detail):
+        return
+    execution.code, execution.detail = code, detail
+    execution.save(update_fields=["code", "detail"])
+
+
 def finish(
     execution: StrategyExecution, status: Status, desk: Desk, *, code: str = "", detail: str = ""
 ) -> None:

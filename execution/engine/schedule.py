@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from allocations.models import StrategyBrokerAllocation, TradingState
-from execution.engine import closes, day_loss, leave, marks, roll, tell
+from execution.engine import again, closes, day_loss, leave, marks, roll, tell
 from execution.engine.desk import Desk
 from execution.engine.snapshot import Snapshot, has_bounds
 from execution.models import Position, StrategyExecution
@@ -13,12 +13,13 @@ from market.kernel import calendar
 from market.kernel.clock import at
 from market.kernel.contracts import exchange_of
 from strategies.models import StrategyVersion
-from strategies.rules import Schedule, Unresolvable, is_due_day
+from strategies.rules import Schedule, Unresolvable, is_due_day, jitter
 
 
 def open_due(desk: Desk, seen: Snapshot) -> None:
     """Write a row for everything that has come due; doing it again writes nothing."""
     open_entries(desk, seen)
+    again.open_reentries(desk, seen)
     open_exits(desk, seen)
 
 
@@ -28,7 +29,7 @@ def open_entries(desk: Desk, seen: Snapshot) -> None:
     late = {
         pair.pk: pair
         for pair in seen.unasked
-        if pair.pk not in holding and _is_late(seen.versions.get(pair.pk), desk)
+        if pair.pk not in holding and _is_late(pair, seen.versions.get(pair.pk), desk)
     }
     rows = [
         _entry(pair, seen.versions[pk], desk)
@@ -40,8 +41,16 @@ def open_entries(desk: Desk, seen: Snapshot) -> None:
     StrategyExecution.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _is_late(version: StrategyVersion | None, desk: Desk) -> bool:
-    return version is not None and at(desk.day, version.entry_time) <= desk.now
+def entry_time(pair: StrategyBrokerAllocation, version: StrategyVersion, day: date) -> datetime:
+    """When the pair enters on that day: the version's time, and the pair's own jitter after it."""
+    later = jitter(pair.public_id, day, version.jitter_seconds)
+    return at(day, version.entry_time) + timedelta(seconds=later)
+
+
+def _is_late(
+    pair: StrategyBrokerAllocation, version: StrategyVersion | None, desk: Desk
+) -> bool:
+    return version is not None and entry_time(pair, version, desk.day) <= desk.now
 
 
 def _is_due_today(pair: StrategyBrokerAllocation, schedule: Schedule, desk: Desk) -> bool:
@@ -69,6 +78,8 @@ def open_exits(desk: Desk, seen: Snapshot) -> None:
             continue
         halted = seen.states[pair].state == TradingState.State.HALTED
         cause = "kill" if halted else "day_loss" if pair in lost else _cause(rows, seen, desk)
+        if cause is None and pair in seen.adjusting:
+            continue
         _open_exit(rows, cause, desk)
 
 
@@ -98,7 +109,7 @@ def _entry(
         strategy_version=version,
         lots=pair.lots,
         cause="schedule",
-        due_at=at(desk.day, version.entry_time),
+        due_at=entry_time(pair, version, desk.day),
     )
 
 
@@ -110,6 +121,8 @@ def _alive(rows: list[Position], desk: Desk) -> list[Position]:
 def _cause(rows: list[Position], seen: Snapshot, desk: Desk) -> str | None:
     """Why the whole pair must leave now, if it must. Stop and target are rupees a lot that was entered."""
     version = rows[0].allocation.strategy_version
+    if rows[0].allocation_id in seen.abandoned:
+        return "sibling"
     if version.exit_time is not None and _exit_time_passed(version, rows, desk):
         return "schedule"
     if not has_bounds(version):
@@ -143,11 +156,27 @@ def _expiring(version: StrategyVersion, rows: list[Position], desk: Desk) -> lis
     """Positions whose roll or close is due by the version's rule."""
     if version.at_expiry == StrategyVersion.AtExpiry.SETTLE or version.roll_time is None:
         return []
-    if desk.now < at(desk.day, version.roll_time):
-        return []
     nearest: date = min(row.contract.expiry for row in rows)
-    exchange = rows[0].contract.exchange
-    left = calendar.trading_days_between(exchange, desk.day, nearest)
-    if left > version.roll_days_before:
-        return []
-    return [row for row in rows if row.contract.expiry == nearest]
+    expiring = [row for row in rows if row.contract.expiry == nearest]
+    due = _worth_little(version, expiring, desk) or (
+        desk.now >= at(desk.day, version.roll_time)
+        and calendar.trading_days_between(rows[0].contract.exchange, desk.day, nearest)
+        <= version.roll_days_before
+    )
+    return expiring if due else []
+
+
+def _worth_little(version: StrategyVersion, expiring: list[Position], desk: Desk) -> bool:
+    """Whether every short option that expires can be bought back for no more than was stated."""
+    if version.roll_premium is None:
+        return False
+    shorts = [row for row in expiring if row.quantity < 0 and row.contract.strike is not None]
+    quotes = [desk.frame.quote(row.contract.symbol) for row in shorts]
+    asks = [
+        quote.ask
+        for quote in quotes
+        if quote is not None and not quote.stale(desk.now, desk.frame.cadence)
+    ]
+    return len(asks) == len(shorts) > 0 and all(
+        ask is not None and ask <= version.roll_premium for ask in asks
+    )

@@ -12,8 +12,8 @@ from django.db import transaction
 from django.db.models import F
 
 from execution.engine import tell
-from execution.engine.apply import project_position
 from execution.engine.desk import Desk
+from execution.engine.projecting import project_position
 from execution.engine.snapshot import Snapshot, provisional
 from execution.models import PerformanceMetric, Position, Settlement
 from market.kernel import calendar, charges, settlement

@@ -16,7 +16,9 @@ from allocations.models import PendingLimit, ScopeLimit, StrategyBrokerAllocatio
 from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
+from execution.engine import siblings
 from execution.models import Order, Position, ReceiptAccount, Settlement, StrategyExecution
+from execution.reconcile.books import accounts_in
 from execution.states import OPEN_STATES
 from market.kernel.money import ZERO
 from market.models import Timeline
@@ -25,6 +27,8 @@ from strategies.rules import Schedule
 from strategies.selectors import newest_versions, schedules_of, versions_by_id
 
 Status = StrategyExecution.Status
+#: Causes of the exits that a re-entry may follow.
+LEFT_BY = {"stop": ("stop",), "target": ("target",), "either": ("stop", "target")}
 RECEIPT_LIFE = timedelta(days=1)  # a receipt is not looked at for longer
 
 
@@ -34,6 +38,15 @@ class Trade:
 
     lots: int
     realised_before: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A pair that left by a stop or target and may enter again, under this cycle of its entries."""
+
+    pair: StrategyBrokerAllocation
+    exit: StrategyExecution
+    cycle: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,7 @@ class OpenOrder(NamedTuple):
     action: str
     allocation_id: int
     next_lookup_at: datetime | None
+    asked_at: datetime | None
 
 
 class Snapshot:
@@ -101,6 +115,12 @@ class Snapshot:
         return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
 
     @cached_property
+    def adjusting(self) -> set[int]:
+        """Pairs that are being changed by hand: a roll waits until that is over."""
+        rows = self._runs.filter(phase="adjust", status__in=[Status.DUE, Status.RUNNING])
+        return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
+
+    @cached_property
     def states(self) -> dict[int, Effective]:
         """By pair that holds something, its trading state."""
         return effective_states([rows[0].allocation for rows in self.held.values()])
@@ -114,6 +134,12 @@ class Snapshot:
             if has_bounds(rows[0].allocation.strategy_version)
         }
         return _trades(self.timeline, bound)
+
+    @cached_property
+    def abandoned(self) -> set[int]:
+        """Pairs whose open trade must end: all were wanted or none, and a sibling did not complete."""
+        pairs = (rows[0].allocation for rows in self.held.values())
+        return siblings.abandoned(pairs, self.timeline)
 
     @cached_property
     def loss_watches(self) -> list[LossWatch]:
@@ -137,6 +163,26 @@ class Snapshot:
         return schedules_of(self.versions.values())
 
     @cached_property
+    def again(self) -> list[Again]:
+        """Pairs whose last exit of the day allows a re-entry that has not been asked yet."""
+        exits = self._runs.filter(
+            trading_day=self.day, phase="exit", status=Status.DONE, cause__in=LEFT_BY["either"]
+        ).exclude(strategy_version__reentry="none")
+        last = {run.allocation_id: run for run in exits.select_related("strategy_version").order_by("cycle")}
+        if not last:
+            return []
+        runs: dict[int, list[StrategyExecution]] = defaultdict(list)
+        for run in self._runs.filter(trading_day=self.day, allocation__in=last).order_by("cycle"):
+            runs[run.allocation_id].append(run)
+        pairs = list(entering_pairs(self.timeline).filter(pk__in=last))
+        granted = versions_to_enter(pairs, self.wall)
+        return [
+            Again(pair, last[pair.pk], sum(run.phase == "entry" for run in runs[pair.pk]) + 1)
+            for pair in pairs
+            if pair.pk in granted and may_enter_again(last[pair.pk], runs[pair.pk])
+        ]  # fmt: skip
+
+    @cached_property
     def corrigible(self) -> list[Settlement]:
         """Provisional settlements that no final one has corrected."""
         return list(provisional(self.timeline).select_related("position__contract"))
@@ -157,6 +203,11 @@ class Snapshot:
         return [
             OpenOrder(*row) for row in rows.order_by("action", "pk").values_list(*OpenOrder._fields)
         ]
+
+    @cached_property
+    def books(self) -> list[tuple[int, datetime | None]]:
+        """Accounts that trade here, and when their books are to be read next."""
+        return accounts_in(self.timeline)
 
     @cached_property
     def unverified(self) -> list[tuple[int, datetime | None]]:
@@ -186,6 +237,19 @@ class Snapshot:
             "allocation__strategy__basket",
             "allocation__broker_account",
         ).order_by("allocation_id", "leg_number")
+
+
+def may_enter_again(left: StrategyExecution, runs: list[StrategyExecution]) -> bool:
+    """Nothing of the pair is under way, no entry was asked since it left, and the count allows one."""
+    version, entries = left.strategy_version, [run for run in runs if run.phase == "entry"]
+    asked = sum(run.cause == "reentry" for run in entries)
+    return (
+        left.cause in LEFT_BY[version.reentry_after]
+        and asked < version.reentry_count
+        and not any(run.status in (Status.DUE, Status.RUNNING) for run in runs)
+        and not any(run.due_at >= left.finished_at for run in entries if left.finished_at)
+        and not any(run.phase == "exit" and run.cycle > left.cycle for run in runs)
+    )
 
 
 def has_bounds(version: StrategyVersion) -> bool:

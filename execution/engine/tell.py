@@ -42,6 +42,45 @@ def tell(  # noqa: PLR0913 - keyword only, one column each
         _after_commit(desk, user.pk, "risk", {"kind": kind, "severity": severity, "title": title})
 
 
+def order_rejected(desk: Desk, order: Order) -> None:
+    tell(
+        desk,
+        order.allocation,
+        kind="rejected",
+        severity=Severity.WARNING,
+        title=f"{order.broker_account.get_broker_display()} rejected an order",
+        body=f"{order.side} {order.quantity}: {order.code} ({order.upstream}). Nothing was placed.",
+        dedupe_key=f"rejected:{order.execution_id}:{order.leg_number}:{order.code}",
+    )
+
+
+def broker_unreachable(desk: Desk, order: Order) -> None:
+    tell(
+        desk,
+        order.allocation,
+        kind="broker_unreachable",
+        severity=Severity.CRITICAL,
+        title=f"{order.broker_account.get_broker_display()} cannot be reached",
+        body=f"{order.side} {order.quantity}: the connection was refused {order.attempt} times "
+        f"({order.upstream}). Nothing was sent. An exit keeps trying; an entry ends by its policy.",
+        dedupe_key=f"unreachable:{order.execution_id}:{order.leg_number}:{order.action}",
+    )
+
+
+def order_unknown(desk: Desk, order: Order) -> None:
+    tell(
+        desk,
+        order.allocation,
+        kind="unknown_order",
+        severity=Severity.CRITICAL,
+        title="An order has no answer from the broker",
+        body=f"{order.side} {order.quantity}, tag {order.client_ref}: it may or may not be at "
+        f"{order.broker_account.get_broker_display()}. It is being looked up by its tag and is "
+        "not sent again. Entries of this pair wait; exits of what is filled stay armed.",
+        dedupe_key=f"unknown:{order.client_ref}",
+    )
+
+
 def order_changed(desk: Desk, order: Order) -> None:
     payload = {
         "id": order.pk,

@@ -2,68 +2,137 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 from django.db import transaction
 
+from brokers.limits import limits_of
 from brokers.models import BrokerAccount
 from brokers.types import Ack, BrokerOrder, ReadFailed
-from execution import moves
-from execution.engine import tell
+from execution import gates, moves
+from execution.engine import calls, tell
 from execution.engine.apply import apply_books
 from execution.engine.desk import Desk, Work, WorkKind
-from execution.engine.dispatch import tell_unknown
 from execution.engine.marks import ENTRY_CROSS, EXIT_CROSS, limit_price
 from execution.engine.wires import NoWire, open_wire
 from execution.models import Order, OrderEvent
-from execution.states import OrderState
+from execution.rates import Kind
+from execution.services import lock_account
+from execution.states import RESTING, OrderState
 from market.kernel import calendar
 from market.kernel.clock import ist_day
 
-MODIFICATIONS = 20  # a broker allows 25
-RESTING = (OrderState.ACKED, OrderState.WORKING, OrderState.PARTIAL)
+CHANGES_KEPT = 5  # of the price changes that a broker allows, for a person at its own screen
+ASK_AGAIN = timedelta(seconds=5)  # for a cancel that the book does not show yet
+RELATED = (
+    "contract", "broker_account__user", "allocation__broker_account__user",
+    "execution__strategy_version",
+)  # fmt: skip
 
 
 def cancel(order_id: int, desk: Desk) -> list[Work]:
     """Ask the broker to cancel; the order ends when the book says so."""
-    order = _order(order_id)
-    if order.pending_op != Order.PendingOp.CANCEL or order.status not in RESTING:
+    order = _claim(order_id, desk, Kind.CANCEL, _wants_cancel)
+    if order is None:
         return []
     try:
         answer = str(open_wire(desk, order.broker_account).cancel(order.broker_order_id))
     except NoWire as error:
         answer = str(error)
-    _note(order, desk, kind="cancel", key=f"cancel:{desk.wall.isoformat()}", answer=answer)
+    _answered(order, desk.later(), kind="cancel", call=_call(order, desk), answer=answer)
     return []
 
 
 def chase(order_id: int, desk: Desk) -> list[Work]:
-    """Move a resting order through the touch again when the market has left its price."""
+    """Move a resting order through the touch again when the market has left its price long enough."""
     order = _order(order_id)
-    quote = desk.frame.quote(order.contract.symbol)
-    if order.status not in RESTING or order.pending_op or order.price is None or quote is None:
+    if not _wants_chase(order, desk):
         return []
-    touch = quote.ask if order.side == "BUY" else quote.bid
-    if touch is None or _reaches(order.side, order.price, touch):
-        return []
-    if order.events.filter(kind="modify").count() >= MODIFICATIONS:
+    if order.modifications >= limits_of(order.broker_account.broker).modifications - CHANGES_KEPT:
         return _give_up_chasing(order)
-    price = limit_price(
-        quote,
-        side=order.side,
-        tick=order.contract.tick_size,
-        cross=EXIT_CROSS if order.action == Order.Action.CLOSE else ENTRY_CROSS,
-        is_option=order.contract.strike is not None,
-    )
+    if _through_the_touch(order, desk) == order.price:
+        return []  # it stands where it may stand at the furthest
     try:
         wire = open_wire(desk, order.broker_account)
     except NoWire:
         return []
-    answer = wire.modify(order.broker_order_id, price=price)
-    _note(order, desk, kind="modify", key=f"modify:{desk.frame.n}", answer=str(answer))
+    claimed = _claim(order_id, desk, calls.kind_of(order), _wants_chase)
+    if claimed is None:
+        return []
+    price = _through_the_touch(claimed, desk)
+    answer = wire.modify(claimed.broker_order_id, price=price)
+    _answered(claimed, desk.later(), kind="modify", call=_call(claimed, desk), answer=str(answer))
     if isinstance(answer, Ack):
         Order.objects.filter(pk=order.pk).update(price=price)
     return []
+
+
+@transaction.atomic
+def _claim(
+    order_id: int, desk: Desk, kind: Kind, wanted: Callable[[Order, Desk], bool]
+) -> Order | None:
+    """Commit that this worker asks the broker now; None when it is not wanted or must wait for its rate."""
+    order = (
+        Order.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
+        .select_related(*RELATED)
+        .filter(pk=order_id)
+        .first()
+    )
+    if order is None or not wanted(order, desk):
+        return None
+    lock_account(order.broker_account_id)
+    if not calls.take(order.broker_account, kind, _call(order, desk), desk.wall):
+        return None
+    order.asked_at = desk.wall
+    order.modifications += kind is not Kind.CANCEL
+    order.save(update_fields=["asked_at", "modifications"])
+    return order
+
+
+def _wants_cancel(order: Order, desk: Desk) -> bool:
+    if order.pending_op != Order.PendingOp.CANCEL or order.status not in RESTING:
+        return False
+    return order.asked_at is None or desk.wall - order.asked_at >= ASK_AGAIN
+
+
+def _wants_chase(order: Order, desk: Desk) -> bool:
+    """Whether the market has left the resting order, and it has rested as long as its strategy says."""
+    quote = desk.frame.quote(order.contract.symbol)
+    if order.status not in RESTING or order.pending_op or order.price is None or quote is None:
+        return False
+    touch = quote.ask if order.side == "BUY" else quote.bid
+    left = touch is not None and not _reaches(order.side, order.price, touch)
+    return left and _has_rested(order, desk)
+
+
+def _has_rested(order: Order, desk: Desk) -> bool:
+    """As long as its strategy says, in market time, since it was sent or last moved."""
+    patience = timedelta(seconds=order.execution.strategy_version.chase_after_seconds)
+    since = order.asked_at or order.sending_at
+    return since is None or desk.wall - since >= patience / desk.timeline.speed
+
+
+def _through_the_touch(order: Order, desk: Desk) -> Decimal:
+    return limit_price(
+        desk.frame.quotes[order.contract.symbol],
+        side=order.side,
+        tick=order.contract.tick_size,
+        cross=EXIT_CROSS if order.action == Order.Action.CLOSE else ENTRY_CROSS,
+        is_option=order.contract.strike is not None,
+        worst=order.worst_price,
+    )
+
+
+def _call(order: Order, desk: Desk) -> str:
+    return f"{order.client_ref}:{desk.wall.isoformat()}"
+
+
+@transaction.atomic
+def _answered(order: Order, desk: Desk, *, kind: str, call: str, answer: str) -> None:
+    _note(order, desk, kind=kind, key=f"{kind}:{call.partition(':')[2]}", answer=answer)
+    calls.land(order.broker_account_id, call, desk.wall)
 
 
 def lookup(order_id: int, desk: Desk) -> list[Work]:
@@ -123,7 +192,7 @@ def _not_found(order_id: int, desk: Desk, *, words: str, absent: bool) -> None:
     _note(order, desk, kind="lookup", key=f"lookup:{order.lookups}", answer=words)
     tell.order_changed(desk, order)
     if order.status == OrderState.UNKNOWN:
-        tell_unknown(order, desk)
+        tell.order_unknown(desk, order)
 
 
 def _its_day_is_over(order: Order, desk: Desk) -> bool:
@@ -133,18 +202,17 @@ def _its_day_is_over(order: Order, desk: Desk) -> bool:
 
 
 def _give_up_chasing(order: Order) -> list[Work]:
-    """A close that may not be moved any more is cancelled; its run orders the rest anew."""
-    if order.action != Order.Action.CLOSE:
-        return []  # an entry has its own time-out
+    """What may not be moved any more is cancelled; once its end is known its run orders the rest anew.
+
+    An entry's own time-out ends that.
+    """
     asked = Order.objects.filter(pk=order.pk, status__in=RESTING, pending_op="")
-    asked.update(pending_op=Order.PendingOp.CANCEL)
+    asked.update(pending_op=Order.PendingOp.CANCEL, asked_at=None, code=gates.REPRICED)
     return [Work(WorkKind.CANCEL, order.pk)]
 
 
 def _order(order_id: int) -> Order:
-    return Order.objects.select_related(
-        "contract", "broker_account__user", "allocation__broker_account__user"
-    ).get(pk=order_id)
+    return Order.objects.select_related(*RELATED).get(pk=order_id)
 
 
 def _note(order: Order, desk: Desk, *, kind: str, key: str, answer: str) -> None:

@@ -171,16 +171,20 @@ class Player:
         return [Work(WorkKind.SYNC, account) for account in accounts.distinct()]
 
     def _waiting(self) -> bool:
-        return loop.sendable(self.timeline).exists()
+        return loop.sendable(self.timeline).exists() or loop.uncancelled(self.timeline).exists()
 
     def _ready(self) -> list[Work]:
-        """Orders that an account's rate held back: time passes, then they go."""
+        """Cancels and orders that an account's rate held back: time passes, then they go."""
         self.wall += RATE_WAIT
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise DoesNotSettle("orders stay READY")
+        cancels = loop.uncancelled(self.timeline).values_list("pk", flat=True)
         ready = loop.sendable(self.timeline).values_list("pk", flat=True)
-        return [Work(WorkKind.DISPATCH, pk) for pk in ready]
+        return [
+            *(Work(WorkKind.CANCEL, pk) for pk in cancels),
+            *(Work(WorkKind.DISPATCH, pk) for pk in ready),
+        ]
 
     def _settle_at_the_broker(self) -> None:
         """The clearing house settles at the value the engine used."""

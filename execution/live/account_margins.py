@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from execution.engine import margins
-from execution.live.valuation import Book
+from execution.live.lines import Book
 from market.kernel.contracts import Contract
 from market.kernel.frame import Frame
 

@@ -6,7 +6,7 @@ from datetime import date
 
 from django.db.models import Q, QuerySet, Sum
 
-from execution.live.valuation import Book, Line, Past, Scope, build
+from execution.live.lines import Book, Line, Past, Scope, build
 from execution.models import Position
 
 SCOPE = (

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from math import isnan
 
-from execution.live.valuation import Book, revalue
+from execution.live.lines import Book
+from execution.live.valuation import revalue
 from market.kernel.contracts import Contract
 from market.kernel.frame import Frame
 

@@ -15,7 +15,8 @@ from execution.live import books, rows
 from execution.live.account_margins import AccountMargins
 from execution.live.chains import Board, new_watchers
 from execution.live.feed import Conflation, Outlet
-from execution.live.valuation import Book, build, revalue, totals
+from execution.live.lines import Book, build
+from execution.live.valuation import revalue, totals
 from market import facts_in_force, quotes
 from market.kernel.clock import IST, ist_day
 from market.kernel.frame import Frame, Quote

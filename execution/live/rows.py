@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from execution.live.valuation import GREEKS, NO_FORWARD, NOT_QUOTED, Book, Line, Totals, Values
+from execution.live.lines import Book, Line
+from execution.live.valuation import GREEKS, NO_FORWARD, NOT_QUOTED, Totals, Values
 from market.kernel import calendar, contracts
 from market.kernel.clock import IST, ist_day
 from market.kernel.frame import Frame

@@ -41,8 +41,13 @@ class Order(models.Model):
     quantity = models.PositiveIntegerField()
     order_type = models.CharField(max_length=6)
     price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    worst_price = models.DecimalField(
+        max_digits=12, decimal_places=2, null=True, help_text="a chase moves the limit no further"
+    )
     status = models.CharField(max_length=10, choices=[(s.value, s.value) for s in OrderState])
     pending_op = models.CharField(max_length=6, choices=PendingOp, default=PendingOp.NONE, blank=True)
+    asked_at = models.DateTimeField(null=True, help_text="wall time of the last cancel or price change")
+    modifications = models.PositiveSmallIntegerField(default=0, help_text="price changes that were asked")
     client_ref = models.CharField(max_length=20, unique=True)
     broker_order_id = models.CharField(max_length=40, blank=True)
     filled_quantity = models.PositiveIntegerField(default=0)
@@ -52,6 +57,7 @@ class Order(models.Model):
     code = models.CharField(max_length=40, blank=True, help_text="why denied or rejected")
     upstream = models.TextField(blank=True, help_text="the broker's own words")
     created_at = models.DateTimeField(help_text="market time")
+    written_at = models.DateTimeField(null=True, help_text="wall time at which it was ready to be sent")
     sending_at = models.DateTimeField(null=True, help_text="wall time")
     expires_at = models.DateTimeField(null=True, help_text="wall time; not sent after it")
     next_lookup_at = models.DateTimeField(null=True, help_text="wall time; UNKNOWN only")

@@ -45,6 +45,10 @@ class StrategyExecution(models.Model):
     started_at = models.DateTimeField(null=True, help_text="market time")
     finished_at = models.DateTimeField(null=True, help_text="market time")
     deadline = models.DateTimeField(null=True, help_text="wall time; entries only")
+    armed_at = models.DateTimeField(
+        null=True, help_text="market time; an entry that waits for a price since then"
+    )
+    watch = models.JSONField(null=True, help_text="what an armed entry waits for")
     plan = models.JSONField(null=True, help_text="the legs as resolved when it started")
     realised_before = models.DecimalField(
         max_digits=16, decimal_places=2, default=0, help_text="the pair's realised P&L when it started"
@@ -69,3 +73,8 @@ class StrategyExecution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.allocation} {self.phase} {self.trading_day} #{self.cycle}"
+
+    @property
+    def waiting(self) -> bool:
+        """An entry that is armed: its price has not come yet."""
+        return self.armed_at is not None and self.status == self.Status.DUE

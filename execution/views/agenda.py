@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Effective
+from execution.engine.schedule import entry_time
 from execution.models import Position
 from execution.selectors import executions_of, positions_of
 from market.kernel import calendar
@@ -130,9 +131,9 @@ def _entering(
     today = ist_day(now)
     for ahead in range(DAYS_AHEAD):
         day = today + timedelta(days=ahead)
-        when = at(day, version.entry_time)
+        when = entry_time(pair, version, day)
         late = when + timedelta(seconds=version.entry_tolerance_seconds) < now
-        if (ahead == 0 and (entered or late)) or not _due(schedule, day):
+        if (ahead == 0 and (entered or late)) or not _due(schedule, day) or day in version.skip_days:
             continue
         return when, "Enters"
     return None

@@ -13,8 +13,9 @@ from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Effective
 from execution.engine.margins import NoMargin, Sheet, shares
 from execution.live import books, rows
+from execution.live.lines import Book, Line
 from execution.live.rows import Row
-from execution.live.valuation import Book, Line, revalue, totals
+from execution.live.valuation import revalue, totals
 from market import quotes
 from market.kernel.clock import ist_day
 from market.kernel.contracts import Contract

@@ -138,6 +138,15 @@ def implied(
 
     A series without a forward is flagged INVALID.
     """
+    columns = _columns(frame, options, prices)
+    vols, flags = pricing.implied_vol(*columns)
+    return vols, flags, columns[3]
+
+
+def _columns(
+    frame: Frame, options: Sequence[Contract], prices: Sequence[float]
+) -> tuple[np.ndarray, ...]:
+    """What `pricing` asks of options: price, forward, strike, years, discount factor, side."""
     forward = np.array(
         [float(frame.forwards.get((o.underlying, o.expiry), "nan")) for o in options], dtype=float
     )
@@ -145,9 +154,7 @@ def implied(
     settles = {key: years(frame.now, *key) for key in {(o.underlying, o.expiry) for o in options}}
     t = np.array([settles[o.underlying, o.expiry] for o in options])
     calls = np.array([o.is_call for o in options], dtype=bool)
-    df = np.exp(-pricing.RATE * t)
-    vols, flags = pricing.implied_vol(np.array(prices, dtype=float), forward, strike, t, df, calls)
-    return vols, flags, t
+    return np.array(prices, dtype=float), forward, strike, t, np.exp(-pricing.RATE * t), calls
 
 
 def implied_of_strikes(
@@ -155,8 +162,15 @@ def implied_of_strikes(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(vols, flags, years), the vol of each option's strike: from the middle of the option out of
     the money where that is quoted both ways, else from the option's own middle or last price."""
+    priced, prices = _strike_prices(frame, options)
+    return implied(frame, priced, prices)
+
+
+def _strike_prices(
+    frame: Frame, options: Sequence[Contract]
+) -> tuple[list[Contract], list[float]]:
     priced = [_priced_by(frame, option) for option in options]
-    return implied(frame, priced, [float(frame.quotes[each.symbol].mid) for each in priced])
+    return priced, [float(frame.quotes[each.symbol].mid) for each in priced]
 
 
 def years(now: datetime, underlying: str, expiry: date) -> float:
@@ -182,8 +196,7 @@ def _in_the_money(option: Contract, forward: Decimal) -> bool:
 def _sides(frame: Frame, options: Sequence[Contract], forward: Decimal | None) -> list[Side]:
     if not options:
         return []
-    vols, flags, t = implied_of_strikes(frame, options)
-    columns = _greeks(options, forward, vols, flags, t)
+    flags, columns = _greeks(frame, options)
     return [
         Side(
             symbol=(symbol := option.symbol),
@@ -198,26 +211,18 @@ def _sides(frame: Frame, options: Sequence[Contract], forward: Decimal | None) -
 
 
 def _greeks(
-    options: Sequence[Contract],
-    forward: Decimal | None,
-    vols: np.ndarray,
-    flags: np.ndarray,
-    t: np.ndarray,
-) -> Mapping[str, list[float | None]]:
-    """The vol and Greeks of options of one expiry as columns, in the units of `Side`."""
-    usable = np.isin(flags, VALUED)
-    found = pricing.greeks(
-        float(forward) if forward is not None else np.nan,
-        np.array([float(each.strike or 0) for each in options]),
-        t,
-        np.exp(-pricing.RATE * t),
-        np.where(usable, vols, 1.0),
-        np.array([each.is_call for each in options]),
+    frame: Frame, options: Sequence[Contract]
+) -> tuple[np.ndarray, Mapping[str, list[float | None]]]:
+    """The flags of options, and their vols and Greeks as columns in the units of `Side`."""
+    calls = np.array([each.is_call for each in options])
+    vols, flags, found = pricing.implied_greeks(
+        *_columns(frame, *_strike_prices(frame, options)), wanted=calls
     )
+    usable = np.isin(flags, VALUED)
     columns = {
         name: _numbers(np.where(usable, found[name] / by, np.nan)) for name, by in SCALES.items()
     }
-    return {"iv": _numbers(np.where(usable, vols, np.nan)), **columns}
+    return flags, {"iv": _numbers(np.where(usable, vols, np.nan)), **columns}
 
 
 def _numbers(values: Any) -> list[float | None]:

@@ -10,6 +10,7 @@ LONGEST_SOURCE = 200
 PAISA = Decimal("0.01")
 LARGEST = 1_000_000
 LARGEST_STEP = 9999
+LARGEST_FACTOR = 10
 
 
 def choice(*values: str) -> Callable[[str], str]:
@@ -84,6 +85,13 @@ def share(text: str) -> Decimal:
     number = _decimal(text)
     if not 0 <= number < 1 or number != round(number, 10):
         raise ValueError("a share of 1 from 0 up to 1, such as 0.0015 for 0.15%")
+    return number
+
+
+def factor(text: str) -> Decimal:
+    number = _decimal(text)
+    if not 0 <= number <= LARGEST_FACTOR or number != round(number, 10):
+        raise ValueError(f"a number from 0 to {LARGEST_FACTOR}, such as 0.093 for 9.3%")
     return number
 
 

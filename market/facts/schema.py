@@ -21,6 +21,10 @@ ANY = "*"
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 CONFIDENCES = ("A", "B", "C")
 COMPONENTS = ("stt", "exercise_stt", "transaction", "ipft", "sebi", "stamp", "gst")
+MARGIN_PARAMETERS = (
+    "price_scan", "price_scan_long", "vol_scan", "vol_scan_floor", "extreme_move", "extreme_cover",
+    "calendar_charge", "exposure", "deep_otm", "deep_otm_from", "expiry_day", "expiry_apart",
+)  # fmt: skip
 
 Text = Mapping[str, str]
 Row = dict[str, Any]
@@ -234,6 +238,11 @@ TABLES: dict[str, Table] = {
             },
             key=("component", "exchange", "instrument", "side", "first"),
             alike=("component", "exchange", "instrument", "side"), dates=("first", "last"),
+        ),
+        Table(
+            name="margin_rates",
+            columns={"component": cells.choice(*MARGIN_PARAMETERS), **_first_last, "rate": cells.factor},
+            key=("component", "first"), alike=("component",), dates=("first", "last"),
         ),
         Table(
             name="brokerage",

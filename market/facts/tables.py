@@ -99,6 +99,16 @@ class ChargeRate:
 
 
 @dataclass(frozen=True, slots=True)
+class MarginRate:
+    """One parameter of the margin; a share of 1, except moves and switches."""
+
+    component: str
+    first: date
+    last: date
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerageRate:
     """Rupees per executed order, or the lower of that and a fraction of turnover."""
 
@@ -131,6 +141,7 @@ class Facts:
     expiry_rules: dict[str, tuple[ExpiryRule, ...]]
     freezes: dict[str, tuple[FreezeRow, ...]]
     charge_rates: tuple[ChargeRate, ...]
+    margin_rates: tuple[MarginRate, ...]
     brokerage_rates: tuple[BrokerageRate, ...]
 
 
@@ -171,6 +182,7 @@ def build(tables: Tables, *, name: str, revision: int = 0) -> Facts:
         expiry_rules=_expiry_rules(tables["expiry_weekdays"]),
         freezes=_freezes(tables["freeze_quantities"]),
         charge_rates=_charge_rates(tables["charge_rates"]),
+        margin_rates=_margin_rates(tables["margin_rates"]),
         brokerage_rates=_brokerage_rates(tables["brokerage"]),
     )
 
@@ -288,6 +300,12 @@ def _charge_rates(found: list[Row]) -> tuple[ChargeRate, ...]:
         )
         for row in found
     )  # fmt: skip
+
+
+def _margin_rates(found: list[Row]) -> tuple[MarginRate, ...]:
+    return tuple(
+        MarginRate(row["component"], row["first"], row["last"], row["rate"]) for row in found
+    )
 
 
 def _brokerage_rates(found: list[Row]) -> tuple[BrokerageRate, ...]:

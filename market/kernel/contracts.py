@@ -14,6 +14,7 @@ from market.kernel.expiries import (
     expiries,
     has_weeklies,
     kind_of,
+    known_to,
     monthly_expiries,
     weekly_expiries,
 )
@@ -21,7 +22,8 @@ from market.kernel.profile import facts_from_config
 
 __all__ = [
     "UNDERLYINGS", "Contract", "Expiry", "exchange_of", "expiries", "facts_from_config",
-    "freeze_quantity", "has_weeklies", "kind_of", "lot_size", "max_order_quantity", "monthly_expiries", "parse",
+    "freeze_quantity", "has_weeklies", "kind_of", "known_to", "lot_size", "max_order_quantity", "monthly_expiries",
+    "parse",
     "slices", "strike_step", "tick_size", "weekly_expiries",
 ]  # fmt: skip
 

@@ -61,6 +61,11 @@ def has_weeklies(underlying: str, on: date, *, facts: Facts | None = None) -> bo
     return _has_weeklies_after(underlying, on, known)
 
 
+def known_to(underlying: str, *, facts: Facts | None = None) -> date:
+    """The last day up to which the expiry days of the index are known."""
+    return _covered(underlying, facts or tables.in_force())[1]
+
+
 def monthly_expiries(
     underlying: str, on: date, count: int, *, facts: Facts | None = None
 ) -> list[date]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -47,7 +47,9 @@ class Frame:
 
     `spots` holds the live continuous spot by underlying (absent when it is dead or unknown);
     `forwards` the forward by (underlying, expiry); `synthetic` the forwards that are neither a
-    listed future nor parity; `notes` says openly what the source lacked at this instant.
+    listed future nor parity; `notes` says openly what the source lacked at this instant. `vix` is the
+    volatility index and `gaps` the day's opening gap by underlying, in per cent of the close before;
+    None and absent where the source does not know them.
     """
 
     timeline: str
@@ -59,6 +61,8 @@ class Frame:
     forwards: Mapping[tuple[str, date], Decimal]
     synthetic: frozenset[tuple[str, date]] = frozenset()
     notes: tuple[str, ...] = ()
+    vix: Decimal | None = None
+    gaps: Mapping[str, Decimal] = field(default_factory=dict)
 
     def quote(self, symbol: str) -> Quote | None:
         return self.quotes.get(symbol)
@@ -83,6 +87,8 @@ def encode(frame: Frame) -> Wire:
         "forwards": [[u, e.isoformat(), str(f)] for (u, e), f in frame.forwards.items()],
         "synthetic": [[u, e.isoformat()] for u, e in sorted(frame.synthetic)],
         "notes": list(frame.notes),
+        "vix": None if frame.vix is None else str(frame.vix),
+        "gaps": {name: str(value) for name, value in frame.gaps.items()},
         "quotes": {
             symbol: _encode_quote(quote, stamp if quote.at is now else quote.at.isoformat())
             for symbol, quote in frame.quotes.items()
@@ -101,6 +107,8 @@ def decode(wire: Wire) -> Frame:
         forwards={(u, date.fromisoformat(e)): Decimal(f) for u, e, f in wire["forwards"]},
         synthetic=frozenset((u, date.fromisoformat(e)) for u, e in wire["synthetic"]),
         notes=tuple(wire["notes"]),
+        vix=None if wire["vix"] is None else Decimal(wire["vix"]),
+        gaps={name: Decimal(value) for name, value in wire["gaps"].items()},
         quotes={symbol: _decode_quote(row) for symbol, row in wire["quotes"].items()},
     )
 

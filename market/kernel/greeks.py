@@ -14,7 +14,7 @@ integral, sign +1 for a call and -1 for a put (Haug 2007, chapter 2, for the opt
 theta, charm, color and veta are per year of calendar time passing; r = -ln(df)/t.
 
 The value is taken as the discounted intrinsic plus the value of the out-of-the-money option of the
-same strike, which `normalised.gap` gives without cancellation.
+same strike, which `normalised.mean_slope` gives without cancellation.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ import numpy as np
 from scipy.special import ndtr
 
 from market.kernel.flags import NAMES
-from market.kernel.normalised import FAR, ISQ2PI, NEAR_T, WIDE, gap
+from market.kernel.normalised import FAR, ISQ2PI, NEAR_T, WIDE, mean_slope
+from market.kernel.scratch import GREEKS, LIVING, PLACE, VALUE
 
 
 class Options(NamedTuple):
-    """Columns of equal length: forward, strike, years, discount factor, vol, and whether a call."""
+    """Columns of equal length: forward, strike, years, discount factor, vol, and 1.0 for a call."""
 
     f: np.ndarray
     k: np.ndarray
@@ -39,169 +40,208 @@ class Options(NamedTuple):
     call: np.ndarray
 
 
-class Known(NamedTuple):
-    """What the search for the vol has already computed: x = -|ln(F/K)| and sqrt(t)."""
+class Place(NamedTuple):
+    """Where options stand, in rows of a scratch: `apart` = F - K, `side` its sign, `inside` the
+    option's own sign where it is in the money and 0 where not, `low` = min(F, K), `m` = |F - K|/low,
+    `y` = |ln(F/K)| and `root` = sqrt(t)."""
 
-    x: np.ndarray
+    apart: np.ndarray
+    side: np.ndarray
+    inside: np.ndarray
+    low: np.ndarray
+    m: np.ndarray
+    y: np.ndarray
     root: np.ndarray
 
 
 class Living(NamedTuple):
-    """What value and Greeks share. `side` is +1 where F > K and -1 elsewhere; `base` is the discount
-    factor with the option's sign where it is in the money, 0 where not; `density` is df n(d1)."""
+    """The rest of what value and Greeks share: s, h = y/s, -s/2, -d1 and df n(d1)."""
 
-    x: np.ndarray
-    root: np.ndarray
     s: np.ndarray
     h: np.ndarray
-    half: np.ndarray
-    side: np.ndarray
-    base: np.ndarray
-    d1: np.ndarray
+    minus_half: np.ndarray
+    minus_d1: np.ndarray
     density: np.ndarray
 
 
-def values(*columns: np.ndarray) -> tuple[np.ndarray]:
+def place(f: np.ndarray, k: np.ndarray, t: np.ndarray, call: np.ndarray) -> Place:
+    apart, side, inside, low, m, y, root = rows = PLACE.of(f.size)
+    np.subtract(f, k, apart)
+    np.copysign(1.0, apart, side)
+    stand_inside(call, side, inside)
+    np.minimum(f, k, out=low)
+    np.abs(apart, m)
+    m /= low
+    np.log1p(m, y)  # accurate to the last digits however near they are
+    np.sqrt(t, root)
+    return Place(*rows)
+
+
+def values(out: np.ndarray, *columns: np.ndarray) -> None:
     """Black-76 values of the columns of Options; the discounted intrinsic where nothing lives."""
     of = Options(*columns)
-    at = _living(of)
-    value = _out_of_the_money(of, at)
-    value += at.base * (of.f - of.k)
+    at = place(of.f, of.k, of.t, of.call)
+    value = out[0]
+    _out_of_the_money(of, at, _living_at(of.vol, of, at), value)
+    intrinsic = at.apart
+    intrinsic *= at.inside
+    intrinsic *= of.df
+    value += intrinsic
     dead = (of.t <= 0) | (of.vol <= 0)
     if dead.any():
         value[dead] = _settled(Options(*(column[dead] for column in of)))["price"]
-    return (value,)
 
 
-def all_greeks(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
+def all_greeks(out: np.ndarray, *columns: np.ndarray) -> None:
     """NAMES for the columns of Options; those of the discounted intrinsic where nothing lives."""
     of = Options(*columns)
-    at = _living(of)
-    return _settle(of, _assembled(of, at, _out_of_the_money(of, at)))
+    at = place(of.f, of.k, of.t, of.call)
+    alive, (value, _) = _living_at(of.vol, of, at), VALUE.of(of.f.size)
+    _out_of_the_money(of, at, alive, value)
+    _assemble(of, at, alive, value, out)
+    _settle(of, out)
 
 
 def greeks_at(
-    price: np.ndarray, known: Known | None, *columns: np.ndarray
-) -> tuple[np.ndarray, ...]:
-    """As `all_greeks` where the vol is the one that the price implies: NaN where there is none.
-
-    `known` says that every option lives and has a vol.
-    """
+    out: np.ndarray, value: np.ndarray, at: Place, *columns: np.ndarray, sure: bool
+) -> None:
+    """As `all_greeks` where `value` is that of the out-of-the-money option of each strike, not
+    discounted, and the vol is the one that it implies: NaN where there is none. `sure` says that
+    every option lives and has a vol."""
     of = Options(*columns)
-    at = _living(of, known)
-    found = _assembled(of, at, price - at.base * (of.f - of.k))
-    if known is None:
-        _settle(of, found)
-        unknown = np.isnan(of.vol) & ~(of.t <= 0)
-        for column in found:
-            column[unknown] = np.nan
-    return found
+    value *= of.df
+    _assemble(of, at, _living_at(of.vol, of, at), value, out)
+    if not sure:
+        _settle(of, out)
+        out[:, np.isnan(of.vol) & ~(of.t <= 0)] = np.nan
 
 
-def _living(of: Options, known: Known | None = None) -> Living:
-    above = of.f > of.k
-    x, root = known or Known(_log_distance(of), np.sqrt(of.t))
-    s = of.vol * root
-    h = np.maximum(x / s, -FAR)
-    half = 0.5 * s
-    side = 2.0 * above
-    side -= 1.0
-    base = np.add(of.call, above, dtype=float)
-    base -= 1.0
-    base *= of.df
-    d1 = half - side * h
-    density = d1 * d1
+def stand_inside(call: np.ndarray, side: np.ndarray, inside: np.ndarray) -> None:
+    """Into `inside` what Place says, for these sides: 1.0 a call, 0.0 a put."""
+    np.multiply(side, 0.5, inside)
+    inside += call
+    inside -= 0.5
+
+
+def _living_at(vol: np.ndarray, of: Options, at: Place) -> Living:
+    s, h, minus_half, minus_d1, density = rows = LIVING.of(vol.size)
+    np.multiply(vol, at.root, s)
+    np.divide(at.y, s, h)
+    np.minimum(h, FAR, out=h)
+    np.multiply(s, -0.5, minus_half)
+    np.copysign(h, at.apart, minus_d1)
+    np.subtract(minus_half, minus_d1, minus_d1)
+    np.multiply(minus_d1, minus_d1, density)
     density *= -0.5
-    np.exp(density, out=density)
+    np.exp(density, density)
     density *= of.df
     density *= ISQ2PI
-    return Living(x, root, s, h, half, side, base, d1, density)
+    return Living(*rows)
 
 
-def _log_distance(of: Options) -> np.ndarray:
-    """-|ln(F/K)|, accurate to the last digits however near they are."""
-    low = np.minimum(of.f, of.k)
-    x = np.maximum(of.f, of.k)
-    x -= low
-    x /= low
-    np.log1p(x, out=x)
-    return np.negative(x, out=x)
-
-
-def _out_of_the_money(of: Options, at: Living) -> np.ndarray:
-    """The value of the out-of-the-money option of each strike."""
-    value = gap(at.x, at.h, at.half)
-    value *= at.density
+def _out_of_the_money(of: Options, at: Place, alive: Living, value: np.ndarray) -> None:
+    """Into `value` the discounted value of the out-of-the-money option of each strike."""
+    np.multiply(alive.s, 0.5, alive.minus_half)
+    mean_slope(alive.h, alive.minus_half, value)
+    np.negative(alive.minus_half, alive.minus_half)
+    value *= alive.s
+    value *= alive.density
     value *= of.f
-    wide = at.h + at.half > WIDE
+    wide = alive.minus_half + alive.h < -WIDE
     if wide.any():
-        side, inner = at.side[wide], at.side[wide] * at.half[wide]
-        upper, lower = ndtr(at.h[wide] + inner), ndtr(at.h[wide] - inner)
+        side, h = at.side[wide], alive.h[wide]
+        inner = -side * alive.minus_half[wide]
+        upper, lower = ndtr(inner - h), ndtr(-inner - h)
         value[wide] = side * of.df[wide] * (of.k[wide] * upper - of.f[wide] * lower)
-    return value
 
 
-def _deltas(of: Options, at: Living, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Delta and dual delta, from the tails on the out-of-the-money side of the strike."""
-    side = at.side
-    delta = ndtr(-side * at.d1)
-    delta *= of.df
-    if at.half.max(initial=0.0) < NEAR_T:  # then value = side (K dual - F delta) is far from cancelling
-        dual = of.f * delta
-        dual *= side
+def _deltas(
+    of: Options, at: Place, alive: Living, value: np.ndarray, delta: np.ndarray, dual: np.ndarray
+) -> None:
+    """Those of the out-of-the-money options, of the other sign, from the tails on their side of the
+    strike."""
+    np.multiply(at.side, alive.minus_d1, delta)
+    ndtr(delta, delta)
+    np.multiply(at.side, of.df, dual)
+    delta *= dual
+    if (
+        np.minimum.reduce(alive.minus_half) > -NEAR_T
+    ):  # then K dual - F delta is far from cancelling
+        np.multiply(of.f, delta, dual)
         dual += value
         dual /= of.k
     else:
-        dual = ndtr(at.h + side * at.half)
-        dual *= of.df
-        dual *= side
-    dual -= at.base
-    delta *= side
-    return np.subtract(at.base, delta, out=delta), dual
+        dual *= ndtr(-at.side * alive.minus_half - alive.h)
 
 
-def _assembled(of: Options, at: Living, value: np.ndarray) -> tuple[np.ndarray, ...]:
-    """NAMES, from the discounted value of the out-of-the-money option of each strike."""
-    delta, dual_delta = _deltas(of, at, value)
-    price = value + at.base * (of.f - of.k)
-    d1, s = at.d1, at.s
-    d2 = d1 - s
-    d12 = d1 * d2
-    ahead = -of.t
-    r = np.log(of.df) / ahead
-    decay = 0.5 / of.t
-    fs = of.f * s
-    gamma = at.density / fs
-    vega = of.f * at.density
+def _assemble(of: Options, at: Place, alive: Living, value: np.ndarray, out: np.ndarray) -> None:
+    """Into `out` NAMES, from the discounted value of the out-of-the-money option of each strike."""
+    price, delta, gamma, vega, theta, *_, dual_delta = out
+    base, fs, *_ = GREEKS.of(value.size)
+    np.multiply(at.inside, of.df, base)
+    np.multiply(base, at.apart, price)
+    price += value
+    _deltas(of, at, alive, value, delta, dual_delta)
+    np.subtract(base, delta, delta)
+    dual_delta -= base
+    np.multiply(of.f, alive.s, fs)
+    np.divide(alive.density, fs, gamma)
+    np.multiply(of.f, alive.density, vega)
+    np.multiply(vega, alive.s, theta)  # vega vol
     vega *= at.root
-    slide = at.density * d2
-    vanna = slide / -of.vol
-    slide *= decay
-    slide += r * delta
-    theta = r * price - vega * of.vol * decay
-    speed = (d1 + s) * gamma
-    speed /= -fs
-    volga = vega * d12 / of.vol
-    zomma = d12 - 1.0
+    _in_price_and_vol(of, alive, out)
+    _in_time(of, out)
+
+
+def _in_price_and_vol(of: Options, alive: Living, out: np.ndarray) -> None:
+    """vanna, volga, speed and zomma."""
+    _, _, gamma, vega, _, _, vanna, volga, _, speed, zomma, *_ = out
+    _, fs, slide, d12, per_vol = GREEKS.rows
+    minus_d1 = alive.minus_d1
+    np.add(minus_d1, alive.s, slide)
+    np.multiply(minus_d1, slide, d12)
+    slide *= alive.density  # -df n(d1) d2
+    np.divide(1.0, of.vol, per_vol)
+    np.multiply(slide, per_vol, vanna)
+    np.multiply(vega, d12, volga)
+    volga *= per_vol
+    np.subtract(minus_d1, alive.s, speed)
+    speed /= fs
+    speed *= gamma
+    np.subtract(d12, 1.0, zomma)
     zomma *= gamma
-    color = r * gamma - decay * zomma
-    zomma /= of.vol
-    d12 += 1.0
+    zomma *= per_vol
+
+
+def _in_time(of: Options, out: np.ndarray) -> None:
+    """theta, rho, charm, color and veta; theta is still vega vol, `slide` -df n(d1) d2."""
+    price, delta, gamma, vega, theta, rho, _, _, charm, _, _, color, veta, _ = out
+    r, decay, slide, d12, work = GREEKS.rows
+    np.divide(-1.0, of.t, work)
+    np.multiply(work, -0.5, decay)
+    np.log(of.df, r)
+    r *= work
+    np.divide(price, work, rho)
+    theta *= decay
+    np.multiply(r, price, work)
+    np.subtract(work, theta, theta)
+    slide *= decay
+    np.multiply(r, delta, charm)
+    charm -= slide
     d12 *= decay
-    veta = vega * (r - d12)
-    return (
-        price, delta, gamma, vega, theta, ahead * price, vanna, volga, slide, speed, zomma, color,
-        veta, dual_delta,
-    )  # fmt: skip
+    r -= d12
+    np.add(r, decay, color)
+    color *= gamma
+    np.subtract(r, decay, veta)
+    veta *= vega
 
 
-def _settle(of: Options, found: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+def _settle(of: Options, out: np.ndarray) -> None:
     dead = (of.t <= 0) | (of.vol <= 0)
     if dead.any():
         settled = _settled(Options(*(column[dead] for column in of)))
-        for name, column in zip(NAMES, found, strict=True):
+        for name, column in zip(NAMES, out, strict=True):
             column[dead] = settled[name]
-    return found
 
 
 def _settled(of: Options) -> dict[str, np.ndarray]:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from market.kernel import scalar
 from market.kernel.blocks import are_scalars, broadcast, in_blocks
 from market.kernel.flags import WEAKEST, Flag
-from market.kernel.greeks import Known
+from market.kernel.greeks import Place, place
 from market.kernel.inverse import implied_s
+from market.kernel.scratch import VALUE
 
 FEW = 40
 """Up to here a loop over the scalar path is quicker than arrays."""
+
+
+class Solved(NamedTuple):
+    """What was computed on the way to the vols, in rows of a scratch: the value, not discounted, of
+    the out-of-the-money option of each strike, and the place of each."""
+
+    value: np.ndarray
+    at: Place
+    all_solved: bool
 
 
 def implied_vol(price: Any, forward: Any, strike: Any, t: Any, df: Any, is_call: Any) -> Any:
@@ -32,8 +42,8 @@ def implied_vol(price: Any, forward: Any, strike: Any, t: Any, df: Any, is_call:
     if columns[0].size <= FEW:
         vol, flag = _one_by_one(columns)
     else:
-        with np.errstate(all="ignore"):
-            vol, flag = in_blocks(_vols_and_flags, columns)
+        vol, flag = np.empty(columns[0].size), np.empty(columns[0].size, dtype=np.int8)
+        in_blocks(solve, (vol, flag, *columns))
     if shape == ():
         return float(vol[0]), Flag(int(flag[0]))
     return vol.reshape(shape), flag.reshape(shape)
@@ -46,52 +56,66 @@ def _one_by_one(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(vols, dtype=float), np.array(flags, dtype=np.int8)
 
 
-def _vols_and_flags(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
-    return solve(*columns)[:2]
+def solve(vol: np.ndarray, flag: np.ndarray, p: np.ndarray, *columns: np.ndarray) -> Solved:
+    """Vols and flags, into the first two, of prices and their columns forward, strike, t, df and
+    is_call, all 1-d and equally long. The caller silences numpy's warnings."""
+    f, k, t, df, call = columns
+    at = place(f, k, t, call)
+    value, c = VALUE.of(p.size)
+    np.divide(p, df, value)
+    np.multiply(at.inside, at.apart, c)
+    value -= c
+    np.divide(value, at.low, c)
+    if _may_have_vols(at, c, df) and _vols(vol, flag, value, c, at, df):
+        return Solved(value, at, all_solved=True)
+    _solve_some(vol, flag, value, c, at, (p, *columns))
+    return Solved(value, at, all_solved=False)
 
 
-def solve(
-    p: np.ndarray, f: np.ndarray, k: np.ndarray, t: np.ndarray, df: np.ndarray, call: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Known | None]:
-    """Vols and flags of equally long 1-d columns, and x and sqrt(t) when every price has a vol.
-
-    The caller silences numpy's warnings.
-    """
-    low, high = np.minimum(f, k), np.maximum(f, k)
-    apart = high - low
-    value = p / df - apart * (call == (f > k))
-    good = np.minimum(np.minimum(value, low), np.minimum(t, df)) > 0
-    good &= value < low
-    good &= high + t + df < np.inf
-    if good.all():
-        return _vols(value, low, apart, t, df)
-    vol = np.full(p.shape, np.nan)
-    flag = _refusals(p, value, low, high, t, df)
-    vol[flag == Flag.AT_INTRINSIC] = 0.0
-    chosen = np.flatnonzero(good)
+def _solve_some(
+    vol: np.ndarray,
+    flag: np.ndarray,
+    value: np.ndarray,
+    c: np.ndarray,
+    at: Place,
+    given: tuple[np.ndarray, ...],
+) -> None:
+    """As `solve` where some prices have no vol: these get their reason, the others go apart."""
+    p, f, k, t, df, _ = given
+    flag[:] = _refusals(p, value, at.low, np.maximum(f, k), t, df)
+    vol[:] = np.where(flag == Flag.AT_INTRINSIC, 0.0, np.nan)
+    chosen = np.flatnonzero(flag == Flag.OK)
     if chosen.size:
-        columns = (a[chosen] for a in (value, low, apart, t, df))
-        vol[chosen], flag[chosen], _ = _vols(*columns)
-    return vol, flag, None
+        vols, flags = np.empty(chosen.size), np.empty(chosen.size, dtype=np.int8)
+        those = Place(*(row[chosen] for row in at))
+        _vols(vols, flags, value[chosen], c[chosen], those, df[chosen])
+        vol[chosen], flag[chosen] = vols, flags
+
+
+def _may_have_vols(at: Place, c: np.ndarray, df: np.ndarray) -> bool:
+    """Whether everything is above 0 and no t infinite; what else is wrong ends as no number."""
+    least = np.minimum.reduce
+    above = least(c) > 0 and least(at.low) > 0 and least(df) > 0
+    return bool(above and np.maximum.reduce(at.root) < np.inf)
 
 
 def _vols(
-    value: np.ndarray, low: np.ndarray, apart: np.ndarray, t: np.ndarray, df: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Known | None]:
-    """Vols of undiscounted out-of-the-money values in (0, low), and OK or ILL_CONDITIONED."""
-    m = apart / low
-    known = Known(-np.log1p(m), np.sqrt(t))
-    s, elasticity = implied_s(value / low, m, known.x)
-    vol = s / known.root
-    elasticity *= value
-    elasticity *= df
-    flag = (elasticity < WEAKEST).astype(np.int8)
+    vol: np.ndarray, flag: np.ndarray, value: np.ndarray, c: np.ndarray, at: Place, df: np.ndarray
+) -> bool:
+    """Vols of undiscounted out-of-the-money values in (0, low), and OK or ILL_CONDITIONED; whether
+    doubles hold them all."""
+    s, inverse = implied_s(c, at.m, at.y)
+    np.divide(s, at.root, vol)
+    np.multiply(value, df, s)
+    inverse *= WEAKEST  # vol x vega = price x elasticity
+    np.less(s, inverse, out=flag.view(bool))
     flag *= Flag.ILL_CONDITIONED
-    if np.isfinite(vol).all():
-        return vol, flag, known
-    flag[~np.isfinite(vol)] = Flag.INVALID  # beyond what doubles hold
-    vol[~np.isfinite(vol)] = np.nan
-    return vol, flag, None
+    if np.isfinite(np.add.reduce(vol)):
+        return True
+    lost = ~np.isfinite(vol)
+    flag[lost] = Flag.INVALID
+    vol[lost] = np.nan
+    return False
 
 
 def _refusals(

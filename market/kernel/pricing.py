@@ -15,12 +15,12 @@ from market.kernel.blocks import are_scalars, broadcast, in_blocks
 from market.kernel.daycount import CONVENTIONS, DAY_COUNT, year_fraction
 from market.kernel.flags import NAMES, Flag
 from market.kernel.forwards import parity_forward
-from market.kernel.greeks import all_greeks, greeks_at, values
+from market.kernel.greeks import all_greeks, greeks_at, stand_inside, values
 from market.kernel.implied import implied_vol, solve
 
 __all__ = [
     "CONVENTIONS", "DAY_COUNT", "RATE", "Flag", "greeks", "implied_greeks", "implied_vol",
-    "parity_forward", "price", "spot_greeks", "year_fraction",
+    "parity_forward", "price", "year_fraction",
 ]  # fmt: skip
 
 FEW = 20
@@ -39,9 +39,9 @@ def price(forward: Any, strike: Any, t: Any, df: Any, vol: Any, is_call: Any) ->
     if are_scalars(forward, strike, t, df, vol, is_call):
         return scalar.price(forward, strike, t, df, vol, is_call)
     shape, columns = broadcast(forward, strike, t, df, vol, is_call)
-    with np.errstate(all="ignore"):
-        value = in_blocks(values, columns)[0]
-    return _as_given(value, shape)
+    value = np.empty((1, columns[0].size))
+    in_blocks(values, (value, *columns))
+    return _as_given(value[0], shape)
 
 
 def greeks(forward: Any, strike: Any, t: Any, df: Any, vol: Any, is_call: Any) -> dict[str, Any]:
@@ -55,76 +55,60 @@ def greeks(forward: Any, strike: Any, t: Any, df: Any, vol: Any, is_call: Any) -
     if are_scalars(forward, strike, t, df, vol, is_call):
         return scalar.greeks(forward, strike, t, df, vol, is_call)
     shape, columns = broadcast(forward, strike, t, df, vol, is_call)
-    with np.errstate(all="ignore"):
-        found = in_blocks(all_greeks, columns)
+    found = np.empty((len(NAMES), columns[0].size))
+    in_blocks(all_greeks, (found, *columns))
     return {name: _as_given(column, shape) for name, column in zip(NAMES, found, strict=True)}
 
 
-def implied_greeks(
-    price: Any, forward: Any, strike: Any, t: Any, df: Any, is_call: Any
+def implied_greeks(  # noqa: PLR0913 the columns of a market price, as everywhere here
+    price: Any, forward: Any, strike: Any, t: Any, df: Any, is_call: Any, *, wanted: Any = None
 ) -> tuple[Any, Any, dict[str, Any]]:
     """(vol, flag, greeks) of market prices in one go: `implied_vol`, then `greeks` at that vol.
 
-    Shapes broadcast; scalars give floats. An expired option has the Greeks of its intrinsic value;
-    all Greeks are NaN where the price implies no vol.
+    `wanted` tells the side (True for a call) whose Greeks are asked, where the price is that of its
+    twin of the same strike. Shapes broadcast; scalars give floats. An expired option has the Greeks
+    of its intrinsic value; all Greeks are NaN where the price implies no vol.
     """
+    sides = (is_call,) if wanted is None else (is_call, wanted)
     if are_scalars(price, forward, strike, t, df, is_call):
-        return _solved_one(price, forward, strike, t, df, is_call)
-    shape, columns = broadcast(price, forward, strike, t, df, is_call)
-    if columns[0].size <= FEW:
-        vol, flag, *found = _solved_few(columns)
+        return _solved_one(price, forward, strike, t, df, *sides)
+    shape, columns = broadcast(price, forward, strike, t, df, *sides)
+    size = columns[0].size
+    vol, flag = np.empty(size), np.empty(size, dtype=np.int8)
+    found = np.empty((len(NAMES), size))
+    if size <= FEW:
+        _solve_few(found, vol, flag, columns)
     else:
-        with np.errstate(all="ignore"):
-            vol, flag, *found = in_blocks(_solved, columns)
+        in_blocks(_solve, (found, vol, flag, *columns))
     named = {name: column.reshape(shape) for name, column in zip(NAMES, found, strict=True)}
     return vol.reshape(shape), flag.reshape(shape), named
 
 
-def spot_greeks(found: dict[str, Any], forward: Any, spot: Any, t: Any) -> dict[str, Any]:
-    """The Greeks of `greeks` with respect to the spot, for forward = spot x exp(carry x t).
-
-    The chain rule with dF/dS = F/S and dF/dt = -carry F, carry = r - q = ln(F/S)/t (0 once t is 0):
-    rho is that of a rate which moves the forward too; vega, volga and dual delta do not change.
-    """
-    ratio = np.asarray(forward, dtype=float) / spot
-    years = np.asarray(t, dtype=float)
-    carry = np.divide(np.log(ratio), years, out=np.zeros(np.shape(ratio * years)), where=years > 0)
-    drift = carry * forward
-    delta, gamma = found["delta"], found["gamma"]
-    moved = found | {
-        "delta": delta * ratio,
-        "gamma": gamma * ratio**2,
-        "theta": found["theta"] - delta * drift,
-        "rho": found["rho"] + delta * forward * np.maximum(years, 0.0),
-        "vanna": found["vanna"] * ratio,
-        "charm": ratio * (found["charm"] - carry * delta - drift * gamma),
-        "speed": found["speed"] * ratio**3,
-        "zomma": found["zomma"] * ratio**2,
-        "color": ratio**2 * (found["color"] - 2 * carry * gamma - drift * found["speed"]),
-        "veta": found["veta"] - drift * found["vanna"],
-    }
-    return {name: float(v) if np.ndim(v) == 0 else v for name, v in moved.items()}
+def _solve(
+    found: np.ndarray, vol: np.ndarray, flag: np.ndarray, price: np.ndarray, *columns: np.ndarray
+) -> None:
+    f, k, t, df, call, *wanted = columns
+    value, at, all_solved = solve(vol, flag, price, f, k, t, df, call)
+    if wanted:
+        (call,) = wanted
+        stand_inside(call, at.side, at.inside)
+    greeks_at(found, value, at, f, k, t, df, vol, call, sure=all_solved)
 
 
-def _solved(price: np.ndarray, *columns: np.ndarray) -> tuple[np.ndarray, ...]:
-    f, k, t, df, call = columns
-    vol, flag, known = solve(price, *columns)
-    return vol, flag, *greeks_at(price, known, f, k, t, df, vol, call)
-
-
-def _solved_few(columns: list[np.ndarray]) -> tuple[np.ndarray, ...]:
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    found = [_solved_one(*row) for row in rows]
-    flags = np.array([flag for _, flag, _ in found], dtype=np.int8)
-    greeks_of = (np.array([each[name] for _, _, each in found], dtype=float) for name in NAMES)
-    return np.array([vol for vol, _, _ in found], dtype=float), flags, *greeks_of
+def _solve_few(
+    found: np.ndarray, vol: np.ndarray, flag: np.ndarray, columns: list[np.ndarray]
+) -> None:
+    for n, row in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+        vol[n], flag[n], named = _solved_one(*row)
+        found[:, n] = [named[name] for name in NAMES]
 
 
 def _solved_one(
-    price: float, forward: float, strike: float, t: float, df: float, is_call: Any
+    price: float, forward: float, strike: float, t: float, df: float, *sides: Any
 ) -> tuple[float, Flag, dict[str, float]]:
-    vol, flag = scalar.implied_vol(price, forward, strike, t, df, is_call)
-    return vol, flag, scalar.greeks(forward, strike, t, df, vol, is_call)
+    """`sides`: of the option whose price it is, and of the wanted one where that is its twin."""
+    vol, flag = scalar.implied_vol(price, forward, strike, t, df, sides[0])
+    return vol, flag, scalar.greeks(forward, strike, t, df, vol, sides[-1])
 
 
 def _as_given(value: np.ndarray, shape: tuple[int, ...]) -> Any:

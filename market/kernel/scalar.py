@@ -12,11 +12,11 @@ from typing import Any
 
 from market.kernel.flags import NAMES, WEAKEST, Flag
 from market.kernel.inverse import (
-    DENOMINATOR,
-    INFLECTION_X,
+    FIT,
+    FROM_BACHELIER,
+    INFLECTION_Y,
     LONG_STEP,
     MORE_STEPS,
-    NUMERATOR,
     TINY,
     UPPER_FROM,
     UPPER_STEPS,
@@ -32,14 +32,16 @@ from market.kernel.normalised import (
     WIDE,
 )
 
-A0, A1, A2, A3, A4 = reversed(NUMERATOR)
-B0, B1, B2, B3, B4 = reversed(DENOMINATOR)
+(A1, A2, A3, A4, A5, A6), (B1, B2, B3, B4, B5, B6) = FIT.tolist()
+W1, W2 = FROM_BACHELIER
 HALF_SQ2PI = 0.5 * SQ2PI
 SPLIT_FROM = 1.5
 ASYMPTOTIC_FROM = 20.0
 ENOUGH = 1e-17
-TERMS = tuple((4.0 * k + 3, 1.0 / ((2 * k + 2) * (2 * k + 3))) for k in range(1, 8))
+SHARES = tuple(1.0 / ((2 * k + 2) * (2 * k + 3)) for k in range(1, 8))
+HALF_NEAR_X = 0.5 * NEAR_X
 inverse_normal = NormalDist().inv_cdf
+_OK, _WEAK = Flag.OK, Flag.ILL_CONDITIONED
 
 
 def implied_vol(
@@ -58,14 +60,11 @@ def implied_vol(
     if t <= 0.0 or not 0.0 < value < low:
         return _refusal(value, t)
     try:
-        s, elasticity = _implied_s(value / low, apart / low)
+        s, inverse = _implied_s(value / low, apart / low)
         vol = s / sqrt(t)
     except (ArithmeticError, ValueError):  # beyond what doubles hold
         return nan, Flag.INVALID
-    return vol, _WEAK if value * df * elasticity < WEAKEST else _OK
-
-
-_OK, _WEAK = Flag.OK, Flag.ILL_CONDITIONED
+    return vol, _WEAK if value * df < WEAKEST * inverse else _OK
 
 
 def _refusal(value: float, t: float) -> tuple[float, Flag]:
@@ -77,45 +76,35 @@ def _refusal(value: float, t: float) -> tuple[float, Flag]:
 
 
 def _implied_s(c: float, m: float) -> tuple[float, float]:
-    x = -log1p(m)
+    """(s, 1 / elasticity), as `inverse.implied_s`."""
+    y = log1p(m)
     if c > UPPER_FROM:
-        return _upper(c, x)
+        return _upper(c, y)
     if m < TINY:
-        m, x = TINY, -TINY
+        m = y = TINY
     far = log1p(m / c)
     z = 1.0 / sqrt(1.0 + 0.25 * far)
-    r = (x * ((((B4 * z + B3) * z + B2) * z + B1) * z + B0)
-         / (far * ((((A4 * z + A3) * z + A2) * z + A1) * z + A0)))  # fmt: skip
-    w = r * r
-    s = -r * (1.0 + w * (1 / 24 + w * (7 / 1920 + w * (127 / 322560))))
-    if x < INFLECTION_X:
-        s = min(s, sqrt(-2.0 * x))
-    log_b = log(c) + 0.5 * x
+    s = (y * ((((((B6 * z + B5) * z + B4) * z + B3) * z + B2) * z + B1) * z + 1.0)
+         / (far * (((((A6 * z + A5) * z + A4) * z + A3) * z + A2) * z + A1) * z))  # fmt: skip
+    w = s * s
+    s *= 1.0 + w * (W1 + w * W2)
+    if y > INFLECTION_Y:
+        s = min(s, sqrt(2.0 * y))
+    log_c = log(c)
     for _ in range(1 + MORE_STEPS):
-        step, elasticity = _lower_step(log_b, x, s)
-        s += step
-        if -LONG_STEP * s <= step <= LONG_STEP * s:
-            return s, elasticity
+        h, t = y / s, 0.5 * s
+        inverse, end = mean_slope(h, t), t - h
+        off = log_c - log(s * inverse) + 0.5 * end * end + LOG_SQ2PI
+        newton = off * inverse
+        step = newton / (1.0 - 0.5 * (newton * end * (t + h) + off))
+        s += s * (step if step > -0.5 else -0.5)
+        if -LONG_STEP < step < LONG_STEP:
+            return s, inverse
     raise ArithmeticError("the steps did not settle")
 
 
-def _lower_step(log_b: float, x: float, s: float) -> tuple[float, float]:
-    h, t = x / s, 0.5 * s
-    ratio = gap(x, h, t)
-    h2 = h * h
-    log_now = log(ratio) - 0.5 * (h2 + t * t) - LOG_SQ2PI
-    slope, inverse = 1.0 / ratio, 1.0 / log_now
-    newton = (log_b - log_now) * log_now * ratio / log_b
-    curve = h2 / s
-    third = -0.25 - 3.0 * curve / s
-    curve -= 0.5 * t
-    halley = curve - slope * (1.0 + 2.0 * inverse)
-    third += curve * (3.0 * halley - 2.0 * curve)
-    third += 2.0 * slope * slope * (1.0 + 3.0 * inverse * (1.0 + inverse))
-    return _householder(newton, halley, third, s), s * slope
-
-
-def _upper(c: float, x: float) -> tuple[float, float]:
+def _upper(c: float, y: float) -> tuple[float, float]:
+    x = -y
     largest = exp(0.5 * x)
     distance = (1.0 - c) * largest
     half = 0.5 * distance
@@ -130,7 +119,7 @@ def _upper(c: float, x: float) -> tuple[float, float]:
         curve = h2 / s - 0.5 * t
         third = curve * curve - 3.0 * h2 / (s * s) - 0.25 + slope * (2.0 * slope + 3.0 * curve)
         s += _householder(-log(distance / left) / slope, curve + slope, third, s)
-    return s, s * density / (c * largest)
+    return s, c * largest / (s * density)
 
 
 def _householder(newton: float, halley: float, third: float, s: float) -> float:
@@ -158,22 +147,24 @@ def tail_ratio(z: float) -> float:
     return -total / z
 
 
-def gap(x: float, h: float, t: float) -> float:
-    """Y(h+t) - Y(h-t), as `normalised.gap`."""
-    if t >= NEAR_T or x <= -NEAR_X:
-        return tail_ratio(h + t) - tail_ratio(h - t)
-    w, v = t * t, h * t
-    v *= v
-    before = 1.0 + h * tail_ratio(h)
-    term = ((v + 3.0 * w) * before - w) / 6.0
+def mean_slope(h: float, t: float) -> float:
+    """(Y(t-h) - Y(-t-h)) / 2t, as `normalised.mean_slope`."""
+    v = h * t
+    if t >= NEAR_T or v >= HALF_NEAR_X:
+        return (tail_ratio(t - h) - tail_ratio(-t - h)) / (2.0 * t)
+    w = t * t
+    before = 1.0 - h * tail_ratio(-h)
+    v = v * v + 3.0 * w
+    term = (v * before - w) / 6.0
     total = before + term
-    square = w * w
-    for odd, share in TERMS:
+    square, more = w * w, 4.0 * w
+    for share in SHARES:
         if term < ENOUGH * total:
             break
-        before, term = term, ((odd * w + v) * term - square * before) * share
+        v += more
+        before, term = term, (v * term - square * before) * share
         total += term
-    return 2.0 * t * total
+    return total
 
 
 def price(f: float, k: float, t: float, df: float, vol: float, is_call: Any) -> float:
@@ -200,14 +191,14 @@ def greeks(f: float, k: float, t: float, df: float, vol: float, is_call: Any) ->
 def _otm(f: float, k: float, s: float, df: float) -> tuple[float, float, float, float]:
     """(value of the out-of-the-money option, h, d1, df n(d1))."""
     low, apart, side = (k, f - k, 1.0) if f > k else (f, k - f, -1.0)
-    x, half = -log1p(apart / low), 0.5 * s
-    h = max(x / s, -FAR)
-    d1 = half - side * h
+    half = 0.5 * s
+    h = min(log1p(apart / low) / s, FAR)
+    d1 = half + side * h
     density = df * ISQ2PI * exp(-0.5 * d1 * d1)
-    if h + half <= WIDE:
-        return f * density * gap(x, h, half), h, d1, density
+    if half - h <= WIDE:
+        return f * density * s * mean_slope(h, half), h, d1, density
     inner = side * half
-    return side * df * (k * ndtr(h + inner) - f * ndtr(h - inner)), h, d1, density
+    return side * df * (k * ndtr(inner - h) - f * ndtr(-inner - h)), h, d1, density
 
 
 def _living(f: float, k: float, t: float, df: float, vol: float, is_call: Any) -> dict[str, float]:
@@ -217,8 +208,8 @@ def _living(f: float, k: float, t: float, df: float, vol: float, is_call: Any) -
     side = 1.0 if f > k else -1.0
     inner = 0.5 * side * s
     base = (df if is_call else -df) if is_call == (f > k) else 0.0
-    delta = base - side * df * ndtr(h - inner)
-    dual_delta = side * df * ndtr(h + inner) - base
+    delta = base - side * df * ndtr(-h - inner)
+    dual_delta = side * df * ndtr(inner - h) - base
     value += base * (f - k)
     d2 = d1 - s
     d12 = d1 * d2

@@ -1,7 +1,7 @@
 """The scan of a portfolio: 16 scenarios, the calendar charge and what a spread's width can cost.
 
 Arrays in, rupees out; `margin` adds exposure and the day of expiry. The parameters are dated facts
-(market/facts/margin_rates.csv); the formulas are in docs/algorithms/margin.md.
+(`margin_rates`); the formulas are in docs/algorithms/margin.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from market.facts.margin_rates import margin_rates
+from market.facts import tables
+from market.facts.tables import Facts
 from market.kernel import pricing
 from market.kernel.calendar import OutsideCoverage
 
@@ -65,10 +66,14 @@ class Book:
         return Book(*(getattr(self, each.name)[chosen] for each in fields(self)))
 
 
-@lru_cache(maxsize=64)
-def rates_on(day: date) -> Rates:
+def rates_on(day: date, *, facts: Facts | None = None) -> Rates:
     """The parameters in force; OutsideCoverage names the one that the facts lack on that day."""
-    in_force = {row.component: row.rate for row in margin_rates() if row.first <= day <= row.last}
+    return _rates_on(day, facts or tables.in_force())
+
+
+@lru_cache(maxsize=64)
+def _rates_on(day: date, facts: Facts) -> Rates:
+    in_force = {row.component: row.rate for row in facts.margin_rates if row.first <= day <= row.last}
     missing = [each.name for each in fields(Rates) if each.name not in in_force]
     if missing:
         raise OutsideCoverage(f"No margin parameter {missing[0]} on {day}.")

@@ -12,7 +12,16 @@ from django.db import models
 from django.db.models import F, Q
 
 from market.facts.cells import LONGEST_SOURCE
-from market.facts.schema import ANY, COMPONENTS, CONFIDENCES, EXCHANGES, TABLES, WEEKDAYS, Table
+from market.facts.schema import (
+    ANY,
+    COMPONENTS,
+    CONFIDENCES,
+    EXCHANGES,
+    MARGIN_PARAMETERS,
+    TABLES,
+    WEEKDAYS,
+    Table,
+)
 
 
 def _choices(*values: str) -> list[tuple[str, str]]:
@@ -233,6 +242,28 @@ class ChargeRate(Fact):
         ]
 
 
+class MarginRate(Fact):
+    """A parameter of the margin estimate: a share of 1, a number of ranges, or a switch (0 or 1)."""
+
+    table = TABLES["margin_rates"]
+
+    component = models.CharField(max_length=20, choices=_choices(*MARGIN_PARAMETERS))
+    first = models.DateField()
+    last = models.DateField()
+    rate = models.DecimalField(max_digits=12, decimal_places=10)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["component", "first"], name="one_margin_row_per_first_day"
+            ),
+            models.CheckConstraint(
+                condition=Q(first__lte=F("last")), name="margin_first_before_last"
+            ),
+            models.CheckConstraint(condition=Q(rate__gte=0), name="margin_not_below_zero"),
+        ]
+
+
 class Brokerage(Fact):
     """Rupees for each executed order, or the lower of that and a share of its turnover."""
 
@@ -264,6 +295,6 @@ FACT_MODELS: dict[str, type[Fact]] = {
     model.table.name: model
     for model in (
         UnderlyingFact, SessionHours, Holiday, SpecialSession, LotSize, ExpiryWeekday,
-        FreezeQuantity, ChargeRate, Brokerage,
+        FreezeQuantity, ChargeRate, MarginRate, Brokerage,
     )
 }  # fmt: skip

@@ -52,7 +52,8 @@ COMMON = np.array([index.common for index in INDICES.values()])
 @dataclass(frozen=True, slots=True)
 class DayPath:
     """One day: levels by second (row) and index (column), volatility levels, what is listed, and
-    the share of the day's activity that is done at each second."""
+    the share of the day's activity that is done at each second. `before` has the levels of the last
+    close, None on a world's first day."""
 
     day: date
     session: Session
@@ -60,6 +61,7 @@ class DayPath:
     vols: np.ndarray
     listed: Bounds
     done: np.ndarray
+    before: np.ndarray | None
 
     def second(self, now: datetime) -> int:
         """The row of this instant; ValueError outside the session."""
@@ -118,7 +120,8 @@ class Chain:
         seconds = int((session.close - session.open).total_seconds())
         levels = _walk(rng, start, daily * exp(0.25 * rng.standard_normal()), seconds)
         listed = _listed(day, start, {} if before is None else before.listed)
-        return DayPath(day, session, levels, vols, listed, _done(seconds))
+        closed = None if before is None else before.levels[-1]
+        return DayPath(day, session, levels, vols, listed, _done(seconds), closed)
 
 
 def playable(day: date) -> Session | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from itertools import repeat
 
 import numpy as np
@@ -32,6 +32,7 @@ LEAST_HALF_SPREAD = 0.03
 FUTURES_BUSIER = 4  # times the busiest strike's open interest
 AVERAGED = timedelta(minutes=30)  # the settlement value's window where it is an average
 DAYS_A_YEAR = 252
+VIX_OF, VIX_YEARS = "NIFTY", 21 / DAYS_A_YEAR  # 30 calendar days in trading time
 IN_SESSION = 1 / (1 + OVERNIGHT**2)  # of a day's variance
 TICKS = 20  # of an option, a rupee
 SPREAD = (
@@ -134,6 +135,8 @@ class Day:
                 (each.underlying, each.expiry): rupees(forward)
                 for each, forward in zip(self._series, forwards, strict=True)
             },
+            vix=self._vix(second),
+            gaps=self._gaps,
         )
 
     def settlement_value(self, underlying: str) -> Decimal:
@@ -142,6 +145,22 @@ class Day:
         settles = calendar.settlement_time(exchange, self._path.day)
         column = NAMES.index(underlying)
         return rupees(self._settled(column, settles, self._path.second(settles)))
+
+    def _vix(self, second: int) -> Decimal | None:
+        """At-the-money volatility of NIFTY over 30 days, in per cent a year."""
+        column = NAMES.index(VIX_OF)
+        if column not in self._columns:
+            return None
+        level = float(self._levels_of_vol([column], second)[0])
+        return rupees(100 * (float(surface.theta(level, VIX_YEARS)) / VIX_YEARS) ** 0.5)
+
+    @cached_property
+    def _gaps(self) -> dict[str, Decimal]:
+        """The opening gap by index; none on a world's first day."""
+        if self._path.before is None:
+            return {}
+        moved = 100 * (self._path.levels[0] / self._path.before - 1)
+        return {NAMES[column]: rupees(float(moved[column])) for column in self._columns}
 
     def _spots(self, now: datetime, second: int) -> dict[str, Decimal]:
         levels = self._path.levels[second].tolist()
@@ -204,8 +223,7 @@ class Day:
 
     def _prices(self, now: datetime, second: int, forwards: np.ndarray) -> np.ndarray:
         columns = [each.column for each in self._series]
-        moved = np.log(self._path.levels[second, columns] / self._path.levels[0, columns])
-        level = self._path.vols[columns] * np.exp(surface.LEVERAGE * moved)
+        level = self._levels_of_vol(columns, second)
         years = [pricing.year_fraction(now, each.settles) for each in self._series]
         df = np.exp(-pricing.RATE * np.array(years))
         atm = surface.theta(level, self.variance_days(second) / DAYS_A_YEAR)
@@ -214,6 +232,12 @@ class Day:
             forwards[at], self._strikes, atm[at], df[at], self._is_call
         )
         return value
+
+    def _levels_of_vol(self, columns: list[int], second: int) -> np.ndarray:
+        """Volatility a year of these indices: it rises as they fall through the day."""
+        moved = np.log(self._path.levels[second, columns] / self._path.levels[0, columns])
+        level: np.ndarray = self._path.vols[columns] * np.exp(surface.LEVERAGE * moved)
+        return level
 
     def variance_days(self, second: int) -> np.ndarray:
         """By series, the days' variance that is still to come: sessions and nights until it settles."""

@@ -10,14 +10,13 @@ from rest_framework import serializers
 
 from baskets.api import BasketBody
 from market.kernel.contracts import UNDERLYINGS
+from strategies.api.conditions import CLOCK, ConditionsBody
 from strategies.models import Leg, Strategy, StrategyVersion
 from strategies.presets import PRESETS
-from strategies.rules import LegRule, Terms
+from strategies.rules import LONGEST_PATIENCE, LegRule, Terms
 from strategies.selectors import TERM_FIELDS
 from users.api.fields import Money
 from users.api.serializers import StrictSerializer
-
-CLOCK = ["%H:%M", "%H:%M:%S"]
 
 
 class PlainDecimal(serializers.DecimalField):
@@ -52,7 +51,7 @@ class LegBody(StrictSerializer):
         return data
 
 
-class TermsBody(StrictSerializer):
+class TermsBody(ConditionsBody):
     """Schedule, exits and legs of a strategy: what one version fixes."""
 
     entry_time = serializers.TimeField(input_formats=CLOCK, format="%H:%M:%S")
@@ -77,6 +76,8 @@ class TermsBody(StrictSerializer):
     naked_calls = serializers.IntegerField(min_value=0, max_value=100, required=False)
     naked_puts = serializers.IntegerField(min_value=0, max_value=100, required=False)
     cash_secured = serializers.BooleanField(required=False)
+    chase_after_seconds = serializers.IntegerField(min_value=0, max_value=LONGEST_PATIENCE, required=False)
+    all_or_none = serializers.BooleanField(required=False)
     legs = LegBody(many=True)
 
 
@@ -155,7 +156,7 @@ class VersionTerms(serializers.ModelSerializer):
 
     class Meta:
         model = StrategyVersion
-        fields: tuple[str, ...] = (*TERM_FIELDS, "weekdays")
+        fields: tuple[str, ...] = (*TERM_FIELDS, "weekdays", "skip_days")
 
 
 class VersionLegs(serializers.ModelSerializer):
@@ -249,4 +250,6 @@ def as_terms(data: dict[str, Any], base: Terms | None = None) -> Terms:
         )
     if "weekdays" in data:
         values["weekdays"] = tuple(data["weekdays"])
+    if "skip_days" in data:
+        values["skip_days"] = tuple(data["skip_days"])
     return Terms(**values)

@@ -46,6 +46,14 @@ TERMS = OpenApiExample(
     request_only=True,
 )  # fmt: skip
 CHANGE = OpenApiExample("Exit earlier", value={"exit_time": "15:00"}, request_only=True)
+GUARDED = OpenApiExample(
+    "Entry guards, and one re-entry after a stop",
+    value={
+        "min_credit": "1500.00", "max_spread_percent": "5.00", "vix_max": "22.00",
+        "skip_days": ["2027-02-01"], "reentry": "asap", "reentry_count": 1, "reentry_until": "13:00",
+    },
+    request_only=True,
+)  # fmt: skip
 RENAME = OpenApiExample("A new name", value={"name": "Weekly income"}, request_only=True)
 BASKET: dict[str, Any] = {"responses": bodies.BasketShape}
 STRATEGY: dict[str, Any] = {"responses": bodies.StrategyShape}
@@ -150,7 +158,7 @@ class StrategyDetail(APIView):
         return self._revise(request, strategy, data["name"], bodies.as_terms(data))
 
     @extend_schema(
-        summary="Change some of a strategy's terms", request=bodies.Change, examples=[CHANGE],
+        summary="Change some of a strategy's terms", request=bodies.Change, examples=[CHANGE, GUARDED],
         **STRATEGY,
     )  # fmt: skip
     def patch(self, request: Request, strategy_id: int) -> Response:

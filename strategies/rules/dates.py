@@ -37,7 +37,8 @@ def expiry_of(leg: LegRule, *, underlying: str, day: date) -> date:
     if leg.expiry_rule == "fixed":
         return _fixed(leg, underlying, day, listed)
     position = 1 if leg.expiry_rule.startswith("next_") else 0
-    expiry = _at(listed, position, f"{underlying} lists no expiry for {leg.expiry_rule!r} on {day}.")
+    wanted = f"the expiry of {leg.expiry_rule.replace('_', ' ')} on {day}"
+    expiry = _at(listed, position, underlying, wanted)
     if leg.option_type == "FUT":
         _require_future(underlying, expiry, day)
     return expiry
@@ -47,7 +48,7 @@ def next_expiry(leg: LegRule, *, underlying: str, after: date, day: date) -> dat
     """The next expiry of the leg's own cycle, weekly or monthly, after the one it holds."""
     rule = _cycle(leg, underlying, after)
     later = [expiry for expiry in _listed(rule, underlying, day) if expiry > after]
-    return _at(later, 0, f"{underlying} lists no expiry after {after} on {day}.")
+    return _at(later, 0, underlying, f"the expiry after {after}")
 
 
 def is_due_day(schedule: Schedule, day: date, exchange: str) -> bool:
@@ -93,6 +94,8 @@ def _listed(rule: str, underlying: str, day: date) -> list[date]:
 
 
 def _fixed(leg: LegRule, underlying: str, day: date, listed: list[date]) -> date:
+    if leg.expiry_date is not None and leg.expiry_date > contracts.known_to(underlying):
+        _at([], 0, underlying, f"an expiry on {leg.expiry_date}")
     if leg.expiry_date not in listed:
         raise Unresolvable(
             Code.NO_SUCH_EXPIRY,
@@ -119,9 +122,14 @@ def _cycle(leg: LegRule, underlying: str, held: date) -> str:
     return "this_month" if contracts.kind_of(underlying, held) == "monthly" else "this_week"
 
 
-def _at(days: list[date], position: int, message: str) -> date:
+def _at(days: list[date], position: int, underlying: str, wanted: str) -> date:
+    """The day at that position. The cycles go on, so one that is missing is mostly not known yet."""
     if position >= len(days):
-        raise Unresolvable(Code.NO_SUCH_EXPIRY, message)
+        raise Unresolvable(
+            Code.NO_SUCH_EXPIRY,
+            f"{underlying}: {wanted} is not listed or not known yet; "
+            f"the market facts reach to {contracts.known_to(underlying)}.",
+        )
     return days[position]
 
 

@@ -46,14 +46,15 @@ def uncovered_lots(held: Iterable[Held], option_type: str) -> int:
     book = list(held)
     shorts = [h for h in book if is_short_option(h.leg) and h.leg.contract.option_type == option_type]
     shorts.sort(key=lambda h: h.leg.contract.expiry, reverse=True)  # the latest has fewest covers
-    left = {h.leg.number: h.quantity for h in book if not is_short_option(h.leg)}
+    left = [0 if is_short_option(h.leg) else h.quantity for h in book]
     naked = 0
     for short in shorts:
         missing = short.quantity
-        for cover in (h.leg for h in book if covers(h.leg, short.leg)):
-            used = min(missing, left[cover.number])
-            left[cover.number] -= used
-            missing -= used
+        for place, cover in enumerate(book):
+            if covers(cover.leg, short.leg):
+                used = min(missing, left[place])
+                left[place] -= used
+                missing -= used
         naked += -(-missing // short.leg.contract.lot_size)
     return naked
 
@@ -88,6 +89,17 @@ def released_lots(
     puts = _coverable(hedges, second, "PE", lots, naked_puts * lots)
     units = {"CE": calls, "PE": puts, "FUT": pace}
     return {leg.number: units[leg.contract.option_type] * leg.ratio for leg in second}
+
+
+def coverable_lots(held: Sequence[Held], leg: ResolvedLeg, most: int, naked: int) -> int:
+    """How many lots, up to `most`, of one more short option leave no more than `naked` uncovered."""
+    kind = leg.contract.option_type
+    fits = (
+        lots
+        for lots in range(most, 0, -1)
+        if uncovered_lots([*held, Held(leg, lots * leg.contract.lot_size)], kind) <= naked
+    )
+    return next(fits, 0)
 
 
 def _coverable(

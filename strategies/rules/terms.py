@@ -8,17 +8,19 @@ from datetime import date, time
 from decimal import Decimal
 
 from market.kernel import contracts
+from strategies.rules.conditions import Conditions, check_conditions
 from strategies.rules.dates import Schedule, expiry_of, nearest_rule
 from strategies.rules.values import AtmBase, LegRule, Unresolvable
 from strategies.rules.written import naked_as_written
 from users.errors import Refused
 
 MOST_RATIO = 20
+LONGEST_PATIENCE = 600  # seconds
 MOST_DAYS_BEFORE = {"weekly": 4, "monthly": 20}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Conditions):
     """Everything that one version of a strategy fixes; `legs` are numbered by their place."""
 
     legs: tuple[LegRule, ...]
@@ -38,6 +40,8 @@ class Terms:
     naked_calls: int = 0
     naked_puts: int = 0
     cash_secured: bool = False
+    chase_after_seconds: int = 0
+    all_or_none: bool = False
 
     @property
     def positional(self) -> bool:
@@ -86,6 +90,7 @@ def check(terms: Terms, *, underlying: str, house: House) -> None:
     _check_days(terms)
     _check_at_expiry(terms)
     _check_naked(terms)
+    check_conditions(terms, house)
 
 
 def _check_count(terms: Terms, house: House) -> None:
@@ -160,6 +165,10 @@ def _check_times(terms: Terms, house: House) -> None:
         raise Refused("exit_before_entry", "The exit is not after the entry.",
                       fix="Choose a later exit time, or none to hold overnight.",
                       field="exit_time")  # fmt: skip
+    if not 0 <= terms.chase_after_seconds <= LONGEST_PATIENCE:
+        raise Refused("chase_after_seconds",
+                      f"A resting order waits 0 to {LONGEST_PATIENCE} seconds before its price is moved.",
+                      fix="Send 0 to follow every frame.", field="chase_after_seconds")  # fmt: skip
     for field in ("take_profit", "stop_loss"):
         amount = getattr(terms, field)
         if amount is not None and amount <= 0:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from io import StringIO
 from math import erf, exp, log, sqrt
 from pathlib import Path
 
@@ -39,21 +40,27 @@ ALL_PAIRS = [
 ]
 
 
-def trade_day(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def by_itself(*arguments: object, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """The command in a process of its own, without a desk or a database that it could use."""
+    without = {name: value for name, value in os.environ.items()
+               if name not in ("DATABASE_URL", "REDIS_URL", "PROCESS_NAME")}  # fmt: skip
     return subprocess.run(
         [sys.executable, "manage.py", "trade_day", *map(str, arguments)],
-        cwd=ROOT, env=known() | environment, capture_output=True, text=True, timeout=300,
+        cwd=ROOT, env=without | environment, capture_output=True, timeout=300,
     )  # fmt: skip
 
 
-def known() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "PROCESS_NAME"}
+@pytest.fixture(scope="module")
+def trade_day(django_db_blocker):
+    """What the command prints; here, where nothing has to be loaded first."""
 
+    def run(*arguments: object) -> str:
+        printed = StringIO()
+        with django_db_blocker.unblock():
+            call_command("trade_day", *map(str, arguments), stdout=printed)
+        return printed.getvalue()
 
-def report_of(*arguments: object, **environment: str) -> str:
-    done = trade_day(*arguments, "--json", **environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run
 
 
 def recompute(report: str) -> subprocess.CompletedProcess[str]:
@@ -109,8 +116,8 @@ def recording(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def printed(recording) -> str:
-    return report_of(recording)
+def printed(trade_day, recording) -> str:
+    return trade_day(recording, "--json")
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +126,16 @@ def report(printed):
 
 
 @pytest.fixture(scope="module")
-def final(recording) -> str:
-    return report_of(recording, "--settlement", "NIFTY=24300.5")
+def final(trade_day, recording) -> str:
+    return trade_day(recording, "--json", "--settlement", "NIFTY=24300.5")
+
+
+@pytest.fixture(scope="module")
+def told(trade_day, recording, tmp_path_factory):
+    """A day with times of its own: (what is printed without --json, the document of its --report)."""
+    folder = tmp_path_factory.mktemp("told")
+    text = trade_day(recording, "--entry", "09:22", "--exit", "14:57", "--report", folder)
+    return text, json.loads((folder / "report.json").read_text())
 
 
 def by_pair(report, phase):
@@ -147,15 +162,10 @@ def test_the_basket_trades_the_recorded_day(report):
 
 def test_the_same_input_gives_the_same_bytes_on_any_database(printed, recording, tmp_path):
     """The second run has no DATABASE_URL and no desk: the command brings a PostgreSQL of its own."""
-    without = {name: value for name, value in known().items() if name not in ("DATABASE_URL", "REDIS_URL")}
     services = tmp_path / "services"
     services.mkdir(mode=0o755)
 
-    again = subprocess.run(
-        [sys.executable, "manage.py", "trade_day", str(recording), "--json"],
-        cwd=ROOT, capture_output=True, timeout=300,
-        env=without | {"DATA_DIR": str(tmp_path / "no-desk"), "TMPDIR": str(services)},
-    )  # fmt: skip
+    again = by_itself(recording, "--json", DATA_DIR=str(tmp_path / "no-desk"), TMPDIR=str(services))
 
     assert again.returncode == 0, again.stderr.decode()
     assert again.stdout == printed.encode()
@@ -163,12 +173,11 @@ def test_the_same_input_gives_the_same_bytes_on_any_database(printed, recording,
     assert not (tmp_path / "no-desk" / "services.json").exists()
 
 
-def test_the_text_says_what_the_json_says(report, recording):
-    done = trade_day(recording)
+def test_the_text_says_what_the_json_says(told):
+    text, document = told
 
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "\n".join(lines(report)) + "\n"
-    assert "PROVISIONAL" in done.stdout
+    assert text == "\n".join(lines(document)) + "\n"
+    assert "PROVISIONAL" in text
 
 
 def test_a_script_of_its_own_agrees_to_the_paisa(printed, final):
@@ -234,8 +243,8 @@ def test_an_exit_due_in_a_gap_goes_at_the_next_frame_and_says_how_late(report):
         assert "180 s" in row["detail"]
 
 
-def test_an_entry_due_in_a_gap_is_missed(recording):
-    report = json.loads(report_of(recording, "--entry", "10:00"))
+def test_an_entry_due_in_a_gap_is_missed(trade_day, recording):
+    report = json.loads(trade_day(recording, "--json", "--entry", "10:00"))
 
     entries = by_pair(report, "entry")
     assert sorted(entries) == sorted(ALL_PAIRS)
@@ -247,8 +256,8 @@ def test_an_entry_due_in_a_gap_is_missed(recording):
     assert recompute(json.dumps(report)).returncode == 0
 
 
-def test_entry_and_exit_times_can_be_given(recording):
-    report = json.loads(report_of(recording, "--entry", "09:22", "--exit", "14:57"))
+def test_entry_and_exit_times_can_be_given(told):
+    _, report = told
 
     assert {row["started"] for row in by_pair(report, "entry").values()} == {ist("09:22")}
     assert {row["started"] for row in by_pair(report, "exit").values()} == {ist("14:57")}
@@ -281,10 +290,10 @@ def test_what_is_wrong_is_one_line_and_exit_code_1(tmp_path):
     wrong = tmp_path / "notes.csv"
     wrong.write_text("time,price\n")
 
-    done = trade_day(wrong)
+    done = by_itself(wrong)
 
-    assert (done.returncode, done.stdout) == (1, "")
-    (line,) = done.stderr.strip().splitlines()
+    assert (done.returncode, done.stdout) == (1, b"")
+    (line,) = done.stderr.decode().strip().splitlines()
     assert line.startswith("CommandError: notes.csv: the first line is 'time,price'. Known: last prices")
 
 
@@ -308,13 +317,14 @@ def test_what_cannot_be_simulated_is_one_line(arguments, says):
     assert len(str(refused.value).splitlines()) == 1
 
 
-def test_simulated_days_trade_settle_at_their_own_value_recompute_and_are_reported(tmp_path):
+def test_simulated_days_trade_settle_at_their_own_value_recompute_and_are_reported(trade_day, tmp_path):
     """Monday 5 January 2026 and the expiry on Tuesday, an hour between frames."""
     folder = tmp_path / "backtest"
 
-    printed = report_of(
-        "--simulate", 2, "--seed", 3, "--first-day", "2026-01-05", "--every", 3600, "--report", folder
-    )
+    printed = trade_day(
+        "--simulate", 2, "--seed", 3, "--first-day", "2026-01-05", "--every", 3600, "--json",
+        "--report", folder,
+    )  # fmt: skip
     report = json.loads(printed)
 
     assert recompute(printed).returncode == 0, recompute(printed).stdout
@@ -365,8 +375,8 @@ def real():
 
 
 @pytest.mark.real_data
-def test_the_real_expiry_day_trades_and_recomputes(real):
-    printed = report_of(*real("2026-08-04"))
+def test_the_real_expiry_day_trades_and_recomputes(trade_day, real):
+    printed = trade_day(*real("2026-08-04"), "--json")
     report = json.loads(printed)
 
     assert recompute(printed).returncode == 0, recompute(printed).stdout
@@ -380,8 +390,8 @@ def test_the_real_expiry_day_trades_and_recomputes(real):
 
 
 @pytest.mark.real_data
-def test_two_real_days_carry_positions_and_recompute(real):
-    printed = report_of(*real("2026-08-03", "2026-08-04"))
+def test_two_real_days_carry_positions_and_recompute(trade_day, real):
+    printed = trade_day(*real("2026-08-03", "2026-08-04"), "--json")
     report = json.loads(printed)
 
     assert recompute(printed).returncode == 0, recompute(printed).stdout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +19,15 @@ from django.db import transaction
 from allocations.risk import ScopeTerms
 from allocations.services import set_scope_limit
 from brokers.models import BrokerAccount
-from execution.models import Receipt, ReceiptAccount, Settlement
+from execution.models import (
+    AccountBook,
+    AccountPosition,
+    ForeignTrade,
+    Mismatch,
+    Receipt,
+    ReceiptAccount,
+    Settlement,
+)
 from execution.services import pause
 from market.fact_services import seed_facts
 from market.facts import tables
@@ -97,6 +105,7 @@ def build() -> World:
     _ledger(subscription, played.timeline)
     _market_rows(played.timeline)
     _trading_rows(owner, played)
+    _reconciled_rows(played)
     world = World(
         owner, UserFactory(email="stranger@example.com"), curator,
         make_operator(email="operator@example.com"),
@@ -110,12 +119,14 @@ def build() -> World:
 
 
 @contextmanager
-def standing() -> Iterator[World]:
+def standing(make: Callable[[], Any] = build) -> Iterator[Any]:
     """A world for a whole module; tests in it roll back to it, and it is gone at the end."""
     frame = transaction.atomic()
     frame._from_testcase = True
     with frame:
-        yield build()
+        world = make()
+        valkey().persist("frame:demo")  # on a slow machine a file takes longer than quotes are kept
+        yield world
         transaction.set_rollback(True)
     tables.install(None)  # the world's tables of facts are gone with it
     valkey().delete("frame:demo", "heartbeat:market")
@@ -158,6 +169,7 @@ def _ids(world: World) -> dict[str, Any]:
         "order_id": played.orders[0].pk,
         "listing_id": world.subscription.basket.listing.pk,
         "subscription_id": world.subscription.pk,
+        "mismatch_id": Mismatch.objects.get().pk,
         "verb": "kill",
         "choice": "leave",
         "rest": "no-such-path",
@@ -210,6 +222,27 @@ def _trading_rows(owner: User, played: story.World) -> None:
         position=played.pairs[0].positions.first(), trading_day=story.DAY, quantity=65,
         price=Decimal("12.00"), underlying_price=Decimal("24500.00"), provisional=True,
         source="test", amount=Decimal("780.00"), charges=Decimal("1.20"), at=NOW,
+    )  # fmt: skip
+
+
+def _reconciled_rows(played: story.World) -> None:
+    """A short that its owner bought back by hand, not settled yet."""
+    held = played.pairs[0].positions.filter(quantity__lt=0).first()
+    account, lot = played.pairs[0].broker_account, held.contract.lot_size
+    about = {"broker_account": account, "timeline": played.timeline}
+    AccountBook.objects.create(**about, read_at=NOW, due_at=None)
+    AccountPosition.objects.create(
+        **about, contract=held.contract, product="NRML", ours=held.quantity, external=lot,
+        disputed=lot, theirs=held.quantity + lot, read_at=NOW,
+    )  # fmt: skip
+    ForeignTrade.objects.create(
+        **about, contract=held.contract, product="NRML", trading_day=story.DAY, trade_id="H1",
+        broker_order_id="HAND1", side="BUY", quantity=lot, price=Decimal("61.00"), at=NOW,
+    )  # fmt: skip
+    Mismatch.objects.create(
+        **about, kind="squared_off", subject=f"{held.contract.symbol} NRML", contract=held.contract,
+        product="NRML", allocation=played.pairs[0], ours=held.quantity, theirs=held.quantity + lot,
+        missing=lot, fix="adopt_close", opened_at=NOW,
     )  # fmt: skip
 
 

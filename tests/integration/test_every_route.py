@@ -34,10 +34,12 @@ ELSEWHERE = "options/%(rest)s"
 SHARED = {"listing", "page-listing"}
 #: Pages that are only sent to.
 SENT_ONLY = {"page-read-notice", "page-revoke-key", "page-archive-account", "page-archive-basket",
-             "page-archive-strategy", "page-subscription-choice", "page-add-channel", "page-end-channel",
-             "page-test-channel"}  # fmt: skip
+             "page-archive-strategy", "page-subscription-choice", "page-reconciliation-look",
+             "page-reconciliation-settle", "page-reconciliation-adopt", "page-add-channel",
+             "page-end-channel", "page-test-channel"}  # fmt: skip
 #: What a read key may POST to, because it only calculates or marks as read.
-CALCULATIONS = {"notice-read", "market-payoff", "allocations-preview", "allocations-propose", "live-ticket"}
+CALCULATIONS = {"notice-read", "market-payoff", "allocations-preview", "allocations-propose",
+                "allocation-adjust-preview", "live-ticket"}
 #: Only for the browser.
 SESSION_ONLY = {"api-keys", "api-key", "alarm-channels", "alarm-channel", "alarm-channel-test"}
 #: What has to be asked along.

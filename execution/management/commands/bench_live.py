@@ -34,7 +34,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from allocations.models import StrategyBrokerAllocation
 from baskets.models import Basket
 from brokers.models import BrokerAccount
-from execution.live.valuation import Line, Scope, build, revalue
+from execution.live.lines import Line, Scope, build
+from execution.live.valuation import revalue
 from execution.models import Position
 from market import quotes
 from market.kernel.contracts import parse

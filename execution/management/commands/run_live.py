@@ -22,6 +22,7 @@ RETRY_SECONDS = 1.0
 
 class Command(BaseCommand):
     help = "Values open positions at every frame and publishes what changed to the live feed."
+    requires_system_checks = ()  # bin/check makes them; no start waits for them
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()

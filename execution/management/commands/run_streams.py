@@ -13,30 +13,35 @@ from redis import RedisError
 
 from execution.running import heartbeat
 from execution.streams import Streams
-from execution.tasks import enqueue
+from execution.tasks import enqueue, tick
+from market import quotes
 from market.models import Timeline
 
 log = structlog.get_logger(__name__)
 STEP_SECONDS = 1.0
+TICK_EXPIRES = 5
 
 
 class Command(BaseCommand):
     help = "Listens to the brokers' order updates and hands them to the engine."
+    requires_system_checks = ()  # bin/check makes them; no start waits for them
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        streams = Streams(enqueue, stop)
+        streams, frames = Streams(enqueue, stop), quotes.Announcements()
         while not stop.is_set():
             try:
-                streams.step()
+                timeline = streams.step()
                 heartbeat("streams")
+                if frames.wait(timeline.key, STEP_SECONDS):  # what is due need not wait for the beat
+                    tick.apply_async(expires=TICK_EXPIRES)
             except Timeline.DoesNotExist as error:
                 raise CommandError(str(error)) from error
             except (RedisError, OperationalError, InterfaceError) as error:
                 log.warning("streams_interrupted", error=str(error))
+                stop.wait(STEP_SECONDS)
             finally:
                 close_old_connections()
-            stop.wait(STEP_SECONDS)
         streams.join()

@@ -35,6 +35,7 @@ class Command(BaseCommand):
         "Trade recorded or simulated days headless, in a row, and print executions, orders, fills, "
         "charges, P&L and margin; --report also writes the backtest report."
     )
+    requires_system_checks = ()  # bin/check makes them; no start waits for them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="*", metavar="FILE", help="recorded days, index files too")

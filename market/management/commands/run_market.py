@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 class Command(BaseCommand):
     help = "Plays the active timeline: frames to the simulator, quotes to Valkey."
+    requires_system_checks = ()  # bin/check makes them; no start waits for them
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

@@ -1,11 +1,11 @@
 """Workers at once, on real PostgreSQL: one of them acts, none of them deadlocks."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import time
 from threading import Barrier, Event, Timer
 
+import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from allocations.models import StrategyBrokerAllocation
 from allocations.risk import ScopeTerms
@@ -18,10 +18,8 @@ from execution.engine.dispatch import record_answer
 from execution.headless.witness import compare
 from execution.headless.world import open_world
 from execution.models import Order, StrategyExecution
-from market.kernel.clock import at
-from market.kernel.frame import encode
-from market.models import Timeline
 from tests.integration.execution.conftest import MONDAY, Desk, one_strategy
+from tests.integration.execution.fault_wires import Wire, plug, publish, unplug
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,17 +27,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def condor(transactional_db) -> Desk:
     return Desk(open_world(one_strategy("Iron Condor", broker="zerodha", lots=2), first_day=MONDAY), MONDAY)
-
-
-def publish(desk, hour, minute, second=0):
-    """A frame that the exchange has and the engine has not acted on; the desk at it."""
-    desk.n += 1
-    now = at(desk.day, time(hour, minute, second))
-    frame = desk.market.frame_at(now, timeline=desk.player.timeline.key, n=desk.n, cadence=60)
-    desk.player.wall, desk.player.last = now, frame
-    Timeline.objects.filter(pk=desk.player.timeline.pk).update(market_now=now, frame=frame.n)
-    desk.player._operator("POST", "/frames", encode(frame))
-    return desk.player._desk(frame)
 
 
 def at_once(*acts):
@@ -61,7 +48,7 @@ def placed(desk):
     return [order for account in desk.ledger() for order in account["orders"]]
 
 
-def test_ticks_at_once_open_one_run(condor):
+def test_fault_15_ticks_at_once_open_one_run(condor):
     desk = publish(condor, 9, 20)
 
     at_once(*[lambda: loop.tick(desk)] * 4)
@@ -78,7 +65,7 @@ def test_workers_that_start_the_same_run_at_once_plan_it_once(condor):
     assert [(o.leg_number, o.slice) for o in Order.objects.order_by("pk")] == [(1, 1), (2, 1)]
 
 
-def test_workers_that_dispatch_the_same_order_at_once_place_it_once(condor):
+def test_fault_14_workers_that_dispatch_the_same_order_at_once_place_it_once(condor):
     desk = publish(condor, 9, 20)
     (work,) = loop.tick(desk)
     orders = loop.perform(work, desk)
@@ -207,3 +194,31 @@ def test_a_sender_waits_for_a_halt_that_has_not_committed_yet_and_then_sends_not
     order.refresh_from_db()
     assert (order.status, order.code) == ("DENIED", "HALTED")
     assert placed(condor) == []
+
+
+def test_fault_33_a_database_that_goes_away_in_the_middle_of_a_wave_leaves_no_order_twice(condor):
+    """PostgreSQL ends our connection between the broker's answer and its row, as a restart does."""
+
+    class LosesTheDatabase(Wire):
+        def place(self, request):
+            answer = self.inner.place(request)
+            url = {name: value for name, value in connection.get_connection_params().items()
+                   if name in ("dbname", "user", "password", "host", "port")}  # fmt: skip
+            with psycopg.connect(**url) as apart:
+                apart.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+            return answer
+
+    pair = condor.pair("Iron Condor", "zerodha")
+    plug(condor, pair, LosesTheDatabase)
+    with pytest.raises((OperationalError, InterfaceError)):
+        condor.at(9, 20)
+    connection.close()
+    unplug(condor, pair)
+    assert Order.objects.filter(status="SENDING").count() == 1
+
+    condor.at(9, 20, 20)
+    condor.at(9, 20, 25)
+
+    assert sorted(condor.held(pair).values()) == [-130, -130, 130, 130]
+    found = compare(condor.player)
+    assert (found["unexplained"], found["sent_twice"]) == (0, 0)

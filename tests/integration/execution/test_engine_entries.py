@@ -68,7 +68,7 @@ def test_shorts_follow_partly_filled_hedges_in_proportion(desk_of):
     assert [order.quantity for order in orders if order.side == "SELL"] == [130, 130]
 
 
-def test_a_rejected_hedge_sends_no_short_and_the_owner_is_told(desk_of):
+def test_fault_24_a_rejected_hedge_sends_no_short_and_the_owner_is_told(desk_of):
     desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=2))
     desk.fault("reject_next", count=2)
 
@@ -128,7 +128,7 @@ def test_two_ticks_and_repeated_work_make_one_run_and_one_order(desk):
     assert sum(len(account["orders"]) for account in desk.ledger()) == 12
 
 
-def test_an_entry_past_its_tolerance_is_missed_and_says_how_late(desk):
+def test_fault_16_an_entry_past_its_tolerance_is_missed_and_says_how_late(desk):
     desk.at(9, 19)
     desk.at(9, 25)
 
@@ -146,7 +146,7 @@ def test_an_entry_within_its_tolerance_goes_at_the_next_frame_and_says_so(desk):
     assert (run.status, run.detail) == ("done", "45 s after 09:20:00.")
 
 
-def test_stale_quotes_hold_an_entry_until_it_is_missed(desk_of):
+def test_fault_38_stale_quotes_hold_an_entry_until_it_is_missed(desk_of):
     desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=1))
     desk.at(9, 15)
     old = desk.player.last.quotes

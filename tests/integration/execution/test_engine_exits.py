@@ -1,5 +1,6 @@
 """Exits, rolls, settlement and the close: shorts first, never more than held, to the paisa."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -7,7 +8,9 @@ import pytest
 
 from allocations.selectors import effective_states
 from allocations.services import set_trading_state
+from brokers.types import BrokerStatus
 from execution import services
+from execution.engine.apply import apply_order, apply_trade
 from execution.engine.settle import settle_expired
 from execution.engine.snapshot import Snapshot
 from execution.headless.witness import compare
@@ -311,3 +314,41 @@ def test_the_simulators_own_ledger_explains_every_order_and_trade(expiry_desk):
     found = compare(expiry_desk.player)
     assert (found["unexplained"], found["sent_twice"]) == (0, 0)
     assert found["our_trades"] == Fill.objects.count() > 10
+
+
+def test_a_hedge_is_kept_while_a_short_of_its_entry_may_still_fill(desk_of):
+    """The exit comes while shorts rest and cannot be cancelled: each could fill after its hedge is gone."""
+    desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=1))
+
+    def no_bids(quotes):
+        return {symbol: quote._replace(bid_quantity=0) for symbol, quote in quotes.items()}
+
+    desk.at(9, 20, change=no_bids)
+    pair = desk.pair("Iron Condor", "zerodha")
+    owner = pair.broker_account.user
+    desk.fault("drop_request", route="cancel", count=2)
+    services.exit_now(user=owner, scope="pair", target=pair.pk, by=owner, source="test", now=desk.player.wall)
+    desk.at(9, 20, 5, change=no_bids)
+
+    assert desk.orders(pair, action="close") == []
+    desk.at(9, 20, 10)
+    desk.at(9, 20, 15)
+    assert desk.held(pair) == {}
+    assert desk.run(pair, "exit").status == "done"
+
+
+def test_an_end_that_the_book_names_before_the_last_fill_stands_once_that_fill_is_here(desk_of):
+    desk = desk_of(one_strategy("Cash Secured Put", broker="finvasia", lots=3))
+    desk.at(9, 20, change=lambda quotes: {s: q._replace(bid_quantity=65) for s, q in quotes.items()})
+    (order,) = desk.orders(desk.pair("Cash Secured Put", "finvasia"))
+    wire, frame_desk = desk.player.adapter(order.broker_account), desk.player._desk(desk.player.last)
+    (trade,), (report,) = wire.trades(), wire.orders()
+    ended = replace(report, status=BrokerStatus.CANCELLED, filled_quantity=130)
+
+    apply_order(order.pk, ended, frame_desk, source="push")
+    order.refresh_from_db()
+    assert (order.status, order.filled_quantity) == ("PARTIAL", 65)
+    apply_trade(order.pk, replace(trade, trade_id="T99"), frame_desk, source="push")
+
+    order.refresh_from_db()
+    assert (order.status, order.filled_quantity) == ("CANCELLED", 130)

@@ -33,7 +33,7 @@ def test_an_order_whose_answer_is_lost_is_found_by_its_tag_and_not_sent_again(de
 
 
 @pytest.mark.parametrize("kind", ["drop_request", "answer_500_not_placed", "too_many_requests"])
-def test_an_order_that_never_arrived_stays_unknown_is_told_and_is_not_sent_again(desk_of, kind):
+def test_fault_07_an_order_that_never_arrived_stays_unknown_is_told_and_is_not_sent_again(desk_of, kind):
     desk = desk_of(PUT)
     desk.fault(kind)
 
@@ -61,7 +61,7 @@ def test_absence_is_proof_only_when_the_day_is_over(desk_of):
     assert desk.orders(pair)[0].status in ("UNKNOWN", "NEVER_SENT")
 
 
-def test_an_order_that_shows_up_late_in_the_book_is_adopted(desk_of):
+def test_fault_09_an_order_that_shows_up_late_in_the_book_is_adopted(desk_of):
     desk = desk_of(PUT)
     desk.fault("drop_answer")
     desk.fault("hide_order_for", seconds=90)
@@ -118,7 +118,7 @@ def test_a_worker_killed_after_sending_is_committed_leaves_an_order_that_is_look
     assert len(placed(desk)) == 1
 
 
-def test_the_same_fill_by_push_and_poll_counts_once(desk_of):
+def test_fault_17_the_same_fill_by_push_and_poll_counts_once(desk_of):
     from execution.engine.apply import apply_books
 
     desk = desk_of(PUT)
@@ -135,7 +135,7 @@ def test_the_same_fill_by_push_and_poll_counts_once(desk_of):
     assert (order.filled_quantity, order.fills.count()) == (130, 1)
 
 
-def test_an_order_book_that_answers_500_is_not_taken_as_flat(desk_of):
+def test_fault_28_an_order_book_that_answers_500_is_not_taken_as_flat(desk_of):
     desk = desk_of(PUT)
     desk.at(9, 20)
     pair = desk.pair("Cash Secured Put", "finvasia")

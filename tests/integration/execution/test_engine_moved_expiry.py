@@ -75,7 +75,7 @@ def test_a_put_that_is_left_to_settle_is_settled_on_the_monday(desk_of):
     assert not [symbol for symbol in monday.held(pair) if symbol.startswith(NOVEMBER)]
 
 
-def test_a_strategy_of_the_expiry_day_enters_on_the_monday_and_on_no_day_near_it(desk_of):
+def test_fault_40_a_strategy_of_the_expiry_day_enters_on_the_monday_and_on_no_day_near_it(desk_of):
     terms = {"day_rule": "expiry_day", "weekdays": []}
     desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=2, terms=terms), day=FRIDAY)
     pair = desk.pair("Iron Condor", "zerodha")

@@ -5,9 +5,10 @@ from django.test.utils import CaptureQueriesContext
 
 from allocations.models import StrategyBrokerAllocation
 from execution.engine import loop
+from execution.models import AccountBook
 from tests.factories import make_account, make_allocation
 
-BEFORE_ENTRIES, WITH_POSITIONS = 10, 13
+BEFORE_ENTRIES, WITH_POSITIONS = 12, 16
 
 
 def queries_of_a_tick(desk) -> int:
@@ -21,7 +22,9 @@ def queries_of_a_tick(desk) -> int:
 def double_the_pairs(desk) -> None:
     """Every strategy on as many new accounts as it has pairs."""
     for pair in list(StrategyBrokerAllocation.objects.select_related("strategy", "broker_account__user")):
-        make_allocation(pair.strategy, make_account(pair.broker_account.user, broker="angelone"))
+        account = make_account(pair.broker_account.user, broker="angelone")
+        make_allocation(pair.strategy, account)
+        AccountBook.objects.create(broker_account=account, timeline=desk.player.timeline)  # was read
 
 
 def test_a_tick_before_the_entries_is_few_queries_and_more_pairs_add_none(desk):

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from allocations.selectors import effective_states
 from brokers.models import BrokerAccount
-from brokers.types import BrokerTrade, NeverSent, Rejected, Side
+from brokers.types import BrokerTrade, NeverSent, Product, Rejected, Side
 from execution.engine.apply import apply_trade, rebuild_position
-from execution.models import Fill, Order, OrderEvent, Position, StrategyExecution
+from execution.models import Fill, Order, Position, StrategyExecution
 from strategies.models import Strategy
 from tests.integration.execution.conftest import EXPIRY_TUESDAY, one_strategy
 from users.models import Notice
@@ -58,7 +58,7 @@ def clear_faults(desk):
     desk.player._operator("DELETE", "/admin/faults", None)
 
 
-def test_a_slice_sent_again_after_a_refused_connection_is_not_ordered_once_more(desk_of):
+def test_fault_13_a_slice_sent_again_after_a_refused_connection_is_not_ordered_once_more(desk_of):
     desk = desk_of(one_strategy("Cash Secured Put", broker="finvasia", lots=2, terms={"completion": "retry"}))
     pair = desk.pair("Cash Secured Put", "finvasia")
     unplug(desk, pair, times=1)
@@ -215,14 +215,14 @@ def test_fills_of_an_order_whose_tag_the_broker_forgot_are_found_by_its_number(d
     assert sum(desk.held(pair).values()) == -130
 
 
-def test_an_overfill_is_recorded_and_freezes_the_pair(desk_of):
+def test_fault_42_an_overfill_is_recorded_and_freezes_the_pair(desk_of):
     desk = desk_of(PUT)
     desk.at(9, 20)
     pair = desk.pair("Cash Secured Put", "finvasia")
     (order,) = desk.orders(pair)
     extra = BrokerTrade(
         trade_id="T999", broker_order_id=order.broker_order_id, client_ref=order.client_ref,
-        symbol=order.contract.symbol, side=Side.SELL, quantity=65, price=Decimal("50.00"),
+        symbol=order.contract.symbol, side=Side.SELL, quantity=65, product=Product.NRML, price=Decimal("50.00"),
         at=desk.player.last.now,
     )  # fmt: skip
 
@@ -264,10 +264,7 @@ def test_a_close_that_may_not_be_moved_any_more_is_cancelled_and_ordered_anew(de
 
     desk.at(15, 10, change=no_call_offers)
     (resting,) = desk.orders(pair, action="close", status="WORKING")
-    OrderEvent.objects.bulk_create(
-        OrderEvent(order=resting, kind="modify", source="engine", dedupe_key=f"m{n}", at=desk.player.last.now)
-        for n in range(20)
-    )
+    Order.objects.filter(pk=resting.pk).update(modifications=20)
     desk.at(15, 11, change=calls_dearer)
     desk.at(15, 12)
 

@@ -43,4 +43,4 @@ def test_an_account_without_any_event_is_asked_patiently(user, failing, waits):
 
 def test_without_an_active_world_there_is_no_desk_and_a_task_does_nothing(db):
     assert running.desk_now() is None
-    assert tasks.perform("advance", 1) is None
+    assert tasks.perform(1, [("advance", 1)]) is None

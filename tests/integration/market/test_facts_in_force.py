@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, time
 from decimal import Decimal
+from importlib import import_module
 
 import httpx
 import orjson
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -22,7 +24,8 @@ from market.facts import tables
 from market.kernel import charges, contracts
 from market.kernel.clock import at
 from market.kernel.frame import encode
-from market.models import FACT_MODELS
+from market.kernel.margin import MarginLeg, requirement
+from market.models import FACT_MODELS, MarginRate
 from market.sources.simulated import World
 from tests.integration.market.test_facts import (
     BY,
@@ -65,6 +68,32 @@ def test_a_changed_rate_is_charged_at_once():
     facts_in_force.refresh()
 
     assert (before, stt_of_a_sale()) == (Decimal("9.75"), Decimal("19.50"))
+
+
+def test_a_changed_margin_parameter_is_asked_at_once():
+    header = "component,first,last,rate,source,confidence"
+    before = exposure_of_a_short()
+
+    row = "exposure,2023-01-01,2026-12-31,0.03,a circular,A"
+    import_facts(files=[("margin", f"{header}\n{row}")], by=BY)
+    facts_in_force.refresh()
+
+    assert (before, exposure_of_a_short()) == (Decimal("31200.00"), Decimal("46800.00"))
+
+
+def exposure_of_a_short() -> Decimal:
+    call = contracts.parse("NIFTY-20260811-24000-CE")
+    short = MarginLeg(call, -65, 150.0, 0.12, 24_000.0)
+    return requirement([short], 24_000.0, NOW).exposure
+
+
+def test_a_desk_whose_tables_are_in_use_gets_the_packaged_margin_parameters():
+    seed_facts(now=NOW)
+    MarginRate.objects.all().delete()
+
+    import_module("market.migrations.0005_margin_rates").fill(apps, None)
+
+    assert set(fact_selectors.snapshot().margin_rates) == set(tables.packaged().margin_rates)
 
 
 def stt_of_a_sale() -> Decimal:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.urls import reverse
 
 from market.facts import tables
@@ -55,6 +57,28 @@ def test_the_same_file_twice_changes_nothing():
 
     assert (rows_of_all(), AuditEntry.objects.count()) == before
     assert (again.master, again.added, again.changed) == (first.master, 0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_waits_for_another_one_that_is_under_way():
+    def beside():
+        try:
+            return imported(masters.ZERODHA + "\n", name="a day later.csv")
+        finally:
+            connection.close()
+
+    imported(now=NOW - timedelta(days=1))  # the contracts are known already
+    Instrument.objects.all().delete()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            first = imported()
+            other = pool.submit(beside)
+            with pytest.raises(TimeoutError):
+                other.result(timeout=0.5)
+        second = other.result(timeout=30)
+
+    assert (first.added, second.added, second.changed) == (3, 0, 0)
+    assert MasterImport.objects.count() == 2
 
 
 def test_a_token_that_the_exchange_gave_to_another_contract_moves_to_it():

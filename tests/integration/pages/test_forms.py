@@ -168,3 +168,40 @@ def test_a_read_notice_leaves_the_unread_list(browser, world, user):
     browser.post(f"/notices/{notice.pk}/read")
 
     assert "Nothing unread." in browser.get("/notices?show=unread").content.decode()
+
+
+def edited(browser, strategy, **changes):
+    """The edit form of the strategy as it stands, with these fields changed, posted."""
+    path = f"/strategies/{strategy.pk}/edit"
+    page = browser.get(path).context
+    sent = {f.html_name: f.value() for f in page["form"] if f.value() is not None}
+    sent |= {f.html_name: f.value() for leg in page["legs"] for f in leg if f.value() is not None}
+    sent |= {f.html_name: f.value() for f in page["legs"].management_form}
+    return browser.post(path, sent | changes)
+
+
+def test_conditions_are_stated_in_the_form_and_shown_on_the_page(browser, world):
+    strategy = world.strategies["iron_condor"]
+
+    answer = edited(browser, strategy, min_credit="900", skip_days="2026-08-05, 2026-08-14")
+
+    newest = newest_version(strategy)
+    assert answer.status_code == 302
+    assert (newest.min_credit, [day.day for day in newest.skip_days]) == (900, [5, 14])
+    page = browser.get(f"/strategies/{strategy.pk}").content.decode()
+    assert "at least 900.00 rupees a lot" in page
+    assert "05 Aug 2026, 14 Aug 2026" in page
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"skip_days": "5 August"}, "Write dates as 2027-02-01"),
+        ({"wait_for": "underlying", "wait_move": "20"}, "Send wait_until after"),
+    ],
+)
+def test_a_condition_that_cannot_be_meant_is_said_at_its_field(browser, world, sent, words):
+    answer = edited(browser, world.strategies["iron_condor"], **sent)
+
+    assert answer.status_code == 422
+    assert words in answer.content.decode()

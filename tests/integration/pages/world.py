@@ -31,6 +31,7 @@ from users.services import notify
 DAY = date(2026, 7, 29)
 SEED = 11
 NOW = datetime(2026, 7, 29, 3, 55, tzinfo=UTC)
+CLOCK = time(11, 40)
 BROKERS = (("zerodha", "Zerodha"), ("angelone", "Angel One"), ("finvasia", "Finvasia"))
 SPLIT = {
     "iron_condor": {"zerodha": 2, "angelone": 1},
@@ -54,7 +55,7 @@ class World:
     orders: list[Order]
 
 
-def build(user: User, *, clock: time = time(11, 40), traded: bool = True) -> World:
+def build(user: User, *, clock: time = CLOCK, traded: bool = True) -> World:
     """The story of one user at that time of the day, entries filled at 09:20."""
     timeline, frame = _market(clock)
     accounts = {code: _account(user, code, name) for code, name in BROKERS}

@@ -1,13 +1,67 @@
-"""The order state machine: whatever order reports come in, the rows end the same."""
+"""The order state machine: the whole table, and that whatever order reports come in, rows end the same."""
+
+from itertools import permutations, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.states import OPEN_STATES, TERMINAL, OrderState, after_report, may_move
+from execution.states import (
+    AT_BROKER,
+    BEFORE_WIRE,
+    OPEN_STATES,
+    TERMINAL,
+    OrderState,
+    after_report,
+    may_move,
+)
 
 S = OrderState
 QUANTITY = 130
+REPORTS = {S.WORKING, S.PARTIAL, S.FILLED, S.CANCELLED, S.EXPIRED, S.REJECTED}
+
+#: RELIABILITY's table, written out a second time: every pair that is not here is forbidden.
+MAY_FOLLOW = {
+    S.DRAFT: {S.READY, S.DENIED, S.CANCELLED, S.EXPIRED},
+    S.READY: {S.SENDING, S.DENIED} | REPORTS,
+    S.DENIED: set(),
+    S.SENDING: {S.ACKED, S.UNKNOWN, S.NEVER_SENT} | REPORTS,
+    S.ACKED: REPORTS,
+    S.REJECTED: {S.FILLED},
+    S.UNKNOWN: {S.ACKED, S.NEVER_SENT} | REPORTS,
+    S.NEVER_SENT: {S.FILLED},
+    S.WORKING: REPORTS - {S.WORKING},
+    S.PARTIAL: {S.FILLED, S.CANCELLED, S.EXPIRED, S.REJECTED},
+    S.FILLED: set(),
+    S.CANCELLED: {S.FILLED},
+    S.EXPIRED: {S.FILLED},
+}
+
+
+@pytest.mark.parametrize("current", sorted(S))
+def test_every_pair_of_states_is_allowed_or_forbidden_as_the_table_says(current):
+    assert {to for to in S if may_move(current, to)} == MAY_FOLLOW[current]
+
+
+def test_the_states_are_parted_into_before_the_wire_at_the_broker_and_ended():
+    assert {S.DRAFT, S.READY} == BEFORE_WIRE
+    assert {S.SENDING, S.ACKED, S.UNKNOWN, S.WORKING, S.PARTIAL} == AT_BROKER
+    assert OPEN_STATES == BEFORE_WIRE | AT_BROKER
+    assert set(S) - OPEN_STATES == TERMINAL
+
+
+@pytest.mark.parametrize("current", sorted(S))
+def test_a_report_says_at_most_what_our_fills_prove(current):
+    for reported, filled in product(sorted(REPORTS), (0, 65, 129, 130, 195)):
+        claim = reported
+        if reported is S.FILLED:  # the book counts fills that have not come yet
+            claim = S.PARTIAL if filled else S.ACKED
+        elif reported is S.WORKING and filled:
+            claim = S.PARTIAL
+        expected = claim if claim in MAY_FOLLOW[current] else current
+
+        after = after_report(current, reported, filled=filled, quantity=QUANTITY)
+        assert after is (S.FILLED if filled >= QUANTITY else expected)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +80,8 @@ QUANTITY = 130
         (S.NEVER_SENT, S.PARTIAL, 130, S.FILLED),
         (S.FILLED, S.CANCELLED, 130, S.FILLED),
         (S.PARTIAL, S.PARTIAL, 195, S.FILLED),  # an overfill is full
+        (S.READY, S.WORKING, 0, S.WORKING),  # a restored backup: it was sent since, never again
+        (S.READY, S.PARTIAL, 65, S.PARTIAL),
     ],
 )
 def test_a_report_moves_an_order_to_what_is_known_of_it(current, reported, filled, expected):
@@ -45,6 +101,12 @@ def test_nothing_comes_back_to_ready_or_sending_from_the_wire(state):
     if state not in (S.DRAFT, S.READY):
         assert not may_move(state, S.READY)
         assert not may_move(state, S.SENDING)
+
+
+@pytest.mark.parametrize("state", sorted(AT_BROKER))
+def test_no_report_brings_a_sent_order_back_before_the_wire(state):
+    for reported, filled in product(sorted(REPORTS), (0, 65, 130)):
+        assert after_report(state, reported, filled=filled, quantity=QUANTITY) not in BEFORE_WIRE
 
 
 def replay(start, story):
@@ -76,6 +138,12 @@ def test_any_order_and_repetition_of_reports_ends_in_the_same_state(story, start
     assert (ended is S.FILLED) == (filled >= QUANTITY)
 
 
+def test_every_order_of_a_short_story_ends_the_same():
+    story = [(S.PARTIAL, 65), (S.PARTIAL, 35), (S.WORKING, 0), (S.CANCELLED, 0), (S.CANCELLED, 0)]
+
+    assert {replay(S.SENDING, order) for order in permutations(story)} == {(S.CANCELLED, 100)}
+
+
 @given(
     current=st.sampled_from(sorted(S)), reported=st.sampled_from(sorted(S)),
     filled=st.integers(0, 2 * QUANTITY),
@@ -84,3 +152,14 @@ def test_the_same_report_twice_is_the_same_as_once(current, reported, filled):
     once = after_report(current, reported, filled=filled, quantity=QUANTITY)
 
     assert after_report(once, reported, filled=filled, quantity=QUANTITY) == once
+
+
+@given(
+    state=st.sampled_from(sorted(AT_BROKER | TERMINAL)), reported=st.sampled_from(sorted(S)),
+    filled=st.integers(0, 2 * QUANTITY), more=st.integers(0, QUANTITY),
+)  # fmt: skip
+def test_more_fills_never_make_a_filled_order_less_than_filled(state, reported, filled, more):
+    before = after_report(state, reported, filled=filled, quantity=QUANTITY)
+    after = after_report(before, S.PARTIAL, filled=filled + more, quantity=QUANTITY)
+
+    assert (after is S.FILLED) == (filled + more >= QUANTITY or before is S.FILLED)

@@ -127,3 +127,27 @@ def test_the_schedule_counts_by_the_weekly_leg():
 @pytest.mark.parametrize("day", [date(2026, 12, 23), date(2026, 12, 29)])
 def test_this_week_is_the_monthly_where_the_facts_end_before_another_weekly(day):
     assert expiry_of(make_leg(expiry_rule="this_week"), underlying="NIFTY", day=day) == date(2026, 12, 29)
+
+
+@pytest.mark.parametrize(
+    ("leg", "day", "wanted"),
+    [
+        (make_leg(expiry_rule="this_week"), 30, "the expiry of this week on 2026-12-30"),
+        (make_leg(expiry_rule="next_week"), 23, "the expiry of next week on 2026-12-23"),
+        (make_leg(expiry_rule="next_month"), 1, "the expiry of next month on 2026-12-01"),
+        (make_leg(expiry_rule="fixed", expiry_date=date(2027, 1, 5)), 23, "an expiry on 2027-01-05"),
+    ],
+)
+def test_an_expiry_beyond_the_facts_is_refused_with_the_day_that_they_reach(leg, day, wanted):
+    with pytest.raises(Unresolvable) as refused:
+        expiry_of(leg, underlying="NIFTY", day=date(2026, 12, day))
+
+    assert refused.value.code == "NO_SUCH_EXPIRY"
+    assert str(refused.value) == (
+        f"NIFTY: {wanted} is not listed or not known yet; the market facts reach to 2026-12-31."
+    )
+
+
+def test_a_roll_beyond_the_facts_is_refused_with_the_day_that_they_reach():
+    with pytest.raises(Unresolvable, match=r"the expiry after 2026-12-29 .* reach to 2026-12-31"):
+        next_expiry(make_leg(), underlying="NIFTY", after=date(2026, 12, 29), day=date(2026, 12, 29))

@@ -12,7 +12,7 @@ from users.errors import Refused
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_two_users_hands_on_the_same_pair_enter_it_once(desk):
+def test_fault_32_two_hands_that_race_for_the_same_lots_enter_once(desk):
     desk.at(9, 16)
     pair = desk.pair("Iron Condor", "zerodha")
     together, outcomes = Barrier(2), []

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from execution.live.expiring import at_settlement, slope
-from execution.live.valuation import build, revalue
+from execution.live.lines import build
+from execution.live.valuation import revalue
 from market.kernel.contracts import parse
 from tests.unit.execution.live.worlds import EXPIRY, frame, line, quote
 

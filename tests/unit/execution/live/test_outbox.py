@@ -205,7 +205,7 @@ class Client:
         self.seq = message["seq"]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(steps)
 def test_whatever_is_missed_or_cut_the_client_ends_with_the_servers_rows(plan):
     truth, seq, epoch = {}, 0, 0

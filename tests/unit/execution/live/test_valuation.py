@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from execution.live import rows
 from execution.live.account_margins import AccountMargins
-from execution.live.valuation import Past, Scope, build, revalue, totals
+from execution.live.lines import Past, Scope, build
+from execution.live.valuation import revalue, totals
 from market.kernel import calendar, pricing
 from tests.unit.execution.live.worlds import CALL, EXPIRY, FUTURE, NOW, PUT, frame, line, quote
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from execution.live.valuation import Line, Scope
+from execution.live.lines import Line, Scope
 from market.kernel.contracts import Contract, parse
 from market.kernel.frame import Frame, Quote
 

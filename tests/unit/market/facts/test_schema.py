@@ -30,6 +30,11 @@ RATE = {
     "confidence": "A",
 }  # fmt: skip
 
+MARGIN = {
+    "component": "exposure", "first": "2027-01-01", "last": "2027-12-31", "rate": "0.02",
+    "source": "a circular", "confidence": "A",
+}  # fmt: skip
+
 
 def packaged_with(table: str, *rows: dict[str, str]):
     found = tables.packaged_rows()
@@ -92,6 +97,10 @@ def test_a_column_with_more_decimals_gives_the_same_value_in_the_same_words():
         ("charge_rates", RATE | {"rate": "NaN"}, "rate"),
         ("charge_rates", RATE | {"rate": "0.15%"}, "rate"),
         ("charge_rates", RATE | {"component": "sst"}, "component"),
+        ("margin_rates", MARGIN | {"component": "scan"}, "component"),
+        ("margin_rates", MARGIN | {"rate": "9.3%"}, "rate"),
+        ("margin_rates", MARGIN | {"rate": "-1"}, "rate"),
+        ("margin_rates", MARGIN | {"rate": "11"}, "rate"),
     ],
 )
 def test_a_wrong_cell_is_refused_with_its_field(table, row, field):
@@ -130,6 +139,7 @@ def test_stretches_of_a_special_session_are_in_order(hours):
         ),
         ("lots", LOT | {"underlying": "DOW"}, "underlying", "DOW is no row of underlyings"),
         ("charge_rates", RATE | {"exchange": "BSE", "first": "2026-12-31"}, "first", "overlaps"),
+        ("margin_rates", MARGIN | {"first": "2026-12-31"}, "first", "overlaps"),
         ("session_hours", HOURS, "last", "No holiday of NSE in 2027"),
         ("session_hours", HOURS | {"first": "2027-02-01"}, "first", "no hours from 2026-12-31"),
         ("holidays", next(iter(tables.rows("holidays.csv"))), "day", "is there twice"),

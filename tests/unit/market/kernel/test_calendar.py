@@ -1,6 +1,5 @@
 from datetime import date, datetime, time, timedelta
 
-import exchange_calendars
 import pytest
 
 from market.facts import tables
@@ -139,9 +138,16 @@ SPECIAL_SESSIONS_IT_LACKS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def independent():
+    """Imported late: it brings pandas, and every worker collects this file."""
+    import exchange_calendars
+
+    return exchange_calendars.get_calendar("XBOM", start="2021-01-01")
+
+
 @pytest.mark.parametrize("exchange", ["NSE", "BSE"])
-def test_days_agree_with_an_independent_calendar_but_for_the_special_sessions_it_lacks(exchange):
-    independent = exchange_calendars.get_calendar("XBOM", start="2021-01-01")
+def test_days_agree_with_an_independent_calendar_but_for_the_special_sessions_it_lacks(exchange, independent):
     sessions = {stamp.date() for stamp in independent.sessions_in_range("2021-01-01", "2026-12-31")}
     days = (date(2021, 1, 1) + timedelta(days=n) for n in range(6 * 365 + 1))
     ours = {day for day in days if calendar.is_trading_day(exchange, day)}
@@ -150,9 +156,7 @@ def test_days_agree_with_an_independent_calendar_but_for_the_special_sessions_it
     assert ours - sessions == SPECIAL_SESSIONS_IT_LACKS
 
 
-def test_the_independent_calendar_does_not_know_the_longer_session_of_august_2026():
-    independent = exchange_calendars.get_calendar("XBOM", start="2021-01-01")
-
+def test_the_independent_calendar_does_not_know_the_longer_session_of_august_2026(independent):
     assert (
         independent.session_close("2026-07-31") == calendar.session("BSE", date(2026, 7, 31)).close
     )

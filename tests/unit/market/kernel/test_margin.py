@@ -1,4 +1,5 @@
 import math
+from dataclasses import fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.facts.margin_rates import margin_rates
+from market.facts import schema, tables
 from market.kernel import calendar, pricing, span
 from market.kernel.clock import IST
 from market.kernel.contracts import Contract
@@ -215,8 +216,22 @@ def test_a_day_without_margin_parameters_is_refused():
         span.rates_on(date(2027, 1, 4))
 
 
+def test_other_facts_have_other_margin_parameters():
+    rows = tables.packaged_rows()
+    (exposure,) = [row for row in rows["margin_rates"] if row["component"] == "exposure"]
+    exposure["rate"] = Decimal("0.03")
+    facts = tables.build(rows, name="other")
+
+    assert span.rates_on(NOW.date(), facts=facts).exposure == Decimal("0.03")
+    assert span.rates_on(NOW.date()).exposure == Decimal("0.02")
+
+
+def test_the_parameters_of_the_margin_are_those_that_the_tables_know():
+    assert tuple(each.name for each in fields(span.Rates)) == schema.MARGIN_PARAMETERS
+
+
 def test_every_margin_parameter_has_one_value_on_each_covered_day():
-    rows = margin_rates()
+    rows = tables.packaged().margin_rates
 
     for name in {row.component for row in rows}:
         mine = sorted((row.first, row.last) for row in rows if row.component == name)

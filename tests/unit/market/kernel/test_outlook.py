@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.integrate import quad
-from scipy.stats import lognorm
 
 from market.kernel.outlook import Outlook
 from market.kernel.payoff import PayoffLeg, expiry_payoff, summary
 
 WEEK = Outlook(24_600.0, 0.13, 7 / 365)
 STRANGLE = [PayoffLeg(-1, 65, "CE", 24_900.0, 100.0), PayoffLeg(-1, 65, "PE", 24_300.0, 80.0)]
+
+
+@pytest.fixture(scope="module")
+def law():
+    """The distribution as scipy has it; imported late: it takes a second, and every worker collects this file."""
+    from scipy.stats import lognorm
+
+    return lognorm(s=WEEK.deviation, scale=WEEK.median)
 
 
 def odds(legs, outlook):
@@ -33,16 +39,12 @@ def test_one_sigma_holds_68_and_two_hold_95_percent_around_the_median():
         assert WEEK.below(band.high) - WEEK.below(band.low) == pytest.approx(band.probability)
 
 
-def test_the_mean_of_the_distribution_is_the_forward():
-    law = lognorm(s=WEEK.deviation, scale=WEEK.median)
-
+def test_the_mean_of_the_distribution_is_the_forward(law):
     assert law.mean() == pytest.approx(24_600.0, rel=1e-12)
     assert WEEK.below(25_000.0) == pytest.approx(law.cdf(25_000.0), rel=1e-12)
 
 
-def test_the_odds_of_a_short_strangle_are_those_of_ending_between_its_breakevens():
-    law = lognorm(s=WEEK.deviation, scale=WEEK.median)
-
+def test_the_odds_of_a_short_strangle_are_those_of_ending_between_its_breakevens(law):
     assert summary(STRANGLE).breakevens == (24_120.0, 25_080.0)
     assert odds(STRANGLE, WEEK) == pytest.approx(law.cdf(25_080) - law.cdf(24_120), rel=1e-12)
 
@@ -75,9 +77,10 @@ legs = st.lists(
 )
 
 
-@given(legs)
-def test_the_odds_are_the_integral_of_the_density_where_there_is_a_profit(book):
-    law = lognorm(s=WEEK.deviation, scale=WEEK.median)
+@given(book=legs)
+def test_the_odds_are_the_integral_of_the_density_where_there_is_a_profit(law, book):
+    from scipy.integrate import quad
+
     cuts = [0.0, *(even for even in summary(book).breakevens if even > 0), 60_000.0]
 
     def mass(low, high):

@@ -1,6 +1,7 @@
 """Vols, values and Greeks against 50 digits (mpmath), by arrays and one by one."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import mpmath
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from market.kernel import normalised, scalar
 from market.kernel.flags import NAMES, Flag
-from market.kernel.pricing import greeks, implied_greeks, implied_vol, price, spot_greeks
+from market.kernel.pricing import greeks, implied_greeks, implied_vol, price
 from optionsplatform import bench_reference as reference
 
 CALL, PUT = True, False
@@ -70,14 +71,15 @@ def test_minutes_before_expiry_the_value_keeps_its_digits(t, away):
 
 @pytest.mark.parametrize("t", [1e-4, 1e-3, 0.01, 0.03, 0.08, 0.099999])
 def test_the_series_takes_as_many_terms_as_the_largest_t_needs(t):
-    h = np.array([0.0, -1e-6, -0.5, -1.0, -3.0, -4.4])
+    h, found = np.array([0.0, 1e-6, 0.5, 1.0, 3.0, 4.4]), np.empty(6)
     with mpmath.workdps(50):
-        exact = [float(_ratio(each + t) - _ratio(each - t)) for each in map(mpmath.mpf, h)]
+        of = [_ratio(t - far) - _ratio(-t - far) for far in map(mpmath.mpf, h)]
+        exact = [float(each / (2 * mpmath.mpf(t))) for each in of]
 
-    found = normalised.gap(2 * h * t, h, np.full(h.size, t))
+    normalised.mean_slope(h, np.full(h.size, t), found)
 
     np.testing.assert_allclose(found, exact, rtol=1e-14)
-    np.testing.assert_allclose([scalar.gap(2 * a * t, a, t) for a in h], exact, rtol=1e-14)
+    np.testing.assert_allclose([scalar.mean_slope(far, t) for far in h], exact, rtol=1e-14)
 
 
 def _ratio(z):
@@ -143,7 +145,7 @@ def test_more_vol_is_worth_more(k, t, vol, more):
     )
 
 
-@pytest.mark.parametrize("size", [1, 20, 21, 40, 41, 4_096, 4_097, 10_000])
+@pytest.mark.parametrize("size", [1, 20, 21, 40, 41, 2_048, 2_049, 10_000])
 def test_vols_and_greeks_in_one_go_are_those_asked_apart(size):
     forward, strike, t, df, vol, is_call = reference.chain_columns(size, FRESH(7))
     paid = price(forward, strike, t, df, vol, is_call)
@@ -180,41 +182,46 @@ def test_vols_and_greeks_of_one_price_are_plain_numbers():
     assert (type(vol), type(flag), type(found["delta"])) == (float, Flag, float)
 
 
-SPOT = {  # orders in spot, t, rate, vol and the sign, for the option on S exp((r - q) T)
-    "delta": ((1, 0, 0, 0), 1),
-    "gamma": ((2, 0, 0, 0), 1),
-    "theta": ((0, 1, 0, 0), -1),
-    "rho": ((0, 0, 1, 0), 1),
-    "vega": ((0, 0, 0, 1), 1),
-    "vanna": ((1, 0, 0, 1), 1),
-    "charm": ((1, 1, 0, 0), -1),
-    "speed": ((3, 0, 0, 0), 1),
-    "zomma": ((2, 0, 0, 1), 1),
-    "color": ((2, 1, 0, 0), -1),
-    "veta": ((0, 1, 0, 1), -1),
-}
+@pytest.mark.parametrize("size", [1, 60])
+def test_the_greeks_of_an_option_at_the_vol_of_its_twin(size):
+    asked = (24_612.0, 24_500.0, 0.02, 0.9987)
+    columns = [np.full(size, value) for value in asked]
+    of_put = price(*asked, 0.14, PUT)
+
+    vols, _, found = implied_greeks(
+        np.full(size, of_put), *columns, PUT, wanted=np.full(size, CALL)
+    )
+    expected = greeks(*asked, 0.14, CALL)
+
+    np.testing.assert_allclose(vols, 0.14, rtol=1e-13)
+    for name in NAMES:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-11)
 
 
-@pytest.mark.parametrize("name", SPOT)
-def test_spot_greeks_are_derivatives_in_the_spot(name):
-    spot, strike, t, r, q, vol = 24_500.0, 24_800.0, 0.08, 0.065, 0.012, 0.14
+def test_threads_that_price_at_once_do_not_touch_each_others_rows():
+    columns = [reference.chain_columns(2_000, FRESH(seed)) for seed in range(4)]
+    expected = [price(*each) for each in columns]
 
-    def value(s, years, rate, sigma):
-        forward = s * mpmath.exp((rate - q) * years)
-        deviation = sigma * mpmath.sqrt(years)
-        d1 = mpmath.log(forward / strike) / deviation + deviation / 2
-        undiscounted = forward * mpmath.ncdf(d1) - strike * mpmath.ncdf(d1 - deviation)
-        return mpmath.exp(-rate * years) * undiscounted
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda n: price(*columns[n % 4]), range(200)))
 
-    orders, sign = SPOT[name]
-    with mpmath.workdps(50):
-        at = tuple(map(mpmath.mpf, (spot, t, r, vol)))
-        expected = float(sign * mpmath.diff(value, at, orders))
-    forward = spot * math.exp((r - q) * t)
+    for n, values in enumerate(found):
+        assert (values == expected[n % 4]).all()
 
-    found = spot_greeks(greeks(forward, strike, t, math.exp(-r * t), vol, CALL), forward, spot, t)
 
-    assert found[name] == pytest.approx(expected, rel=1e-10)
+def test_what_was_answered_is_not_written_over_by_the_next_call():
+    columns = reference.chain_columns(100, FRESH(1))
+    paid = price(*columns)
+    asked = (paid, *columns[:4], columns[5])
+    vols, _, found = implied_greeks(*asked)
+    kept = paid.copy(), vols.copy(), {name: column.copy() for name, column in found.items()}
+
+    implied_greeks(2 * paid, *asked[1:])
+    price(*reference.chain_columns(100, FRESH(2)))
+
+    assert (paid == kept[0]).all()
+    assert (vols == kept[1]).all()
+    assert all((found[name] == kept[2][name]).all() for name in NAMES)
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0)])

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('allocations', '0002_limits'),
         ('brokers', '0002_known_modes_and_brokers'),
-        ('execution', '0002_append_only'),
+        ('execution', '0004_waiting_entries'),
         ('market', '0004_instruments'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

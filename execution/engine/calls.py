@@ -1,0 +1,70 @@
+"""Taking a place among an account's calls before one is made, and giving it back with its answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from brokers.limits import limits_of
+from brokers.models import BrokerAccount
+from execution.models import AccountCalls, Order
+from execution.rates import Kind, Spent, ask
+
+LANDED = (
+    "UPDATE account_calls SET flying = flying - %s, landed = landed || to_jsonb(%s::bigint)"
+    " WHERE broker_account_id = %s AND flying ? %s"
+)
+
+
+def kind_of(order: Order) -> Kind:
+    """How urgent it is to send or move the order."""
+    return Kind.EXIT if order.action == Order.Action.CLOSE else Kind.ENTRY
+
+
+def take(account: BrokerAccount, kind: Kind, call: str, wall: datetime) -> bool:
+    """Whether the call may be made now; needs the account's lock, and commits with what it is for."""
+    return bool(take_some(account, [(call, kind)], wall))
+
+
+def take_some(account: BrokerAccount, wanted: list[tuple[str, Kind]], wall: datetime) -> set[str]:
+    """Which of these calls, the most urgent first, may be made now. Needs the account's lock."""
+    if not wanted:
+        return set()
+    row = AccountCalls.objects.filter(pk=account.pk).select_for_update().first()
+    spent = Spent() if row is None else _spent(row)
+    windows, at = limits_of(account.broker).windows, microseconds(wall)
+    allowed: set[str] = set()
+    for call, kind in wanted:
+        after = ask(spent, windows, kind, call=call, at=at)
+        if after is not None:
+            spent = after
+            allowed.add(call)
+    if allowed:
+        values = {"flying": spent.flying, "landed": spent.landed, "counts": spent.counts}
+        if row is None:
+            AccountCalls.objects.create(pk=account.pk, **values)
+        else:
+            AccountCalls.objects.filter(pk=account.pk).update(**values)
+    return allowed
+
+
+def land(account_id: int, call: str, wall: datetime) -> None:
+    """The call's answer is here, or none will come; doing it again changes nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(LANDED, [call, microseconds(wall), account_id, call])
+
+
+def microseconds(wall: datetime) -> int:
+    return round(wall.timestamp() * 1_000_000)
+
+
+def _spent(row: AccountCalls) -> Spent:
+    """JSON has words for keys where the arithmetic has numbers."""
+    counts: dict[str, dict[str, Any]] = row.counts
+    return Spent(
+        row.flying,
+        row.landed,
+        {int(w): {int(part): n for part, n in parts.items()} for w, parts in counts.items()},
+    )

@@ -1,0 +1,129 @@
+"""Our side of a comparison, read in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Q, QuerySet
+
+from brokers.models import BrokerAccount
+from brokers.types import BrokerOrder
+from execution.differences import OurOrder
+from execution.engine.desk import Desk
+from execution.models import Fill, Order, Position
+from execution.states import AT_BROKER, OrderState
+
+Key = tuple[str, str]  # contract and product
+JUST_SENT = timedelta(seconds=5)
+ADOPTED = "adopt"  # the cause of runs whose fills no order of ours made
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What we knew before the books were asked for: whoever moved since is given time."""
+
+    live: dict[int, tuple[Key, int]]
+    fills: frozenset[str]
+
+
+@dataclass(slots=True)
+class Ours:
+    """What we hold and have at the broker, after the books were applied."""
+
+    orders: list[OurOrder]
+    rows: dict[str, Order]
+    in_flight: Counter[Key]
+    held: Counter[Key] = field(default_factory=Counter)
+    pairs: dict[Key, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
+
+    def largest(self, key: Key) -> int | None:
+        """The pair that holds most of it."""
+        of_pairs = self.pairs.get(key, {})
+        return max(of_pairs, key=lambda pair: (abs(of_pairs[pair]), -pair), default=None)
+
+
+def before(account: BrokerAccount, desk: Desk) -> Before:
+    """Two queries."""
+    rows = _orders(account, desk).filter(status__in=AT_BROKER)
+    fills = Fill.objects.filter(
+        broker_account=account, timeline=desk.timeline, trading_day=desk.day
+    ).exclude(order__execution__cause=ADOPTED)
+    return Before(
+        {order.pk: (_key(order), order.quantity - order.filled_quantity) for order in rows},
+        frozenset(fills.values_list("trade_id", flat=True)),
+    )
+
+
+def after(account: BrokerAccount, theirs: list[BrokerOrder], earlier: Before, desk: Desk) -> Ours:
+    """Two queries: orders that are live or in the broker's book, and positions."""
+    tags = {row.client_ref for row in theirs if row.client_ref}
+    numbers = {row.broker_order_id for row in theirs if not row.client_ref}
+    named = Q(client_ref__in=tags) | Q(broker_order_id__in=numbers)
+    sent = Q(sending_at__gte=desk.wall - JUST_SENT)
+    rows = list(_orders(account, desk).filter(Q(status__in=AT_BROKER) | named | sent))
+    ours = Ours(
+        [_plain(order, earlier, desk.wall) for order in rows],
+        {order.client_ref: order for order in rows},
+        _in_flight(rows, earlier, desk.wall),
+    )
+    _count_positions(ours, account, desk)
+    return ours
+
+
+def unanswered(account: BrokerAccount, desk: Desk) -> list[OurOrder]:
+    """Orders without an answer whose number at the broker is not known."""
+    rows = _orders(account, desk).filter(
+        status__in=(OrderState.SENDING, OrderState.UNKNOWN), broker_order_id=""
+    )
+    return [_plain(order, None, desk.wall) for order in rows]
+
+
+def _count_positions(ours: Ours, account: BrokerAccount, desk: Desk) -> None:
+    rows = Position.objects.filter(
+        allocation__broker_account=account, timeline=desk.timeline
+    ).exclude(quantity=0)
+    for symbol, product, pair, quantity in rows.values_list(
+        "contract__symbol", "product", "allocation_id", "quantity"
+    ):
+        ours.held[symbol, product] += quantity
+        ours.pairs[symbol, product][pair] = quantity
+
+
+def _in_flight(rows: Iterable[Order], earlier: Before, wall: datetime) -> Counter[Key]:
+    """Units that may have filled at the broker, or here, while the books were read."""
+    units: Counter[Key] = Counter()
+    for key, left in earlier.live.values():
+        units[key] += left
+    for order in rows:
+        if order.pk in earlier.live:
+            continue
+        just_sent = order.sending_at is not None and order.sending_at >= wall - JUST_SENT
+        if order.status in AT_BROKER or just_sent:
+            units[_key(order)] += order.quantity
+    return units
+
+
+def _orders(account: BrokerAccount, desk: Desk) -> QuerySet[Order]:
+    return Order.objects.filter(broker_account=account, timeline=desk.timeline).select_related("contract")
+
+
+def _plain(order: Order, earlier: Before | None, wall: datetime) -> OurOrder:
+    return OurOrder(
+        ref=order.client_ref,
+        number=order.broker_order_id,
+        state=OrderState(order.status),
+        symbol=order.contract.symbol,
+        product=order.product,
+        side=order.side,
+        quantity=order.quantity,
+        created_at=order.created_at,
+        age=wall - order.sending_at if order.sending_at else timedelta(0),
+        was_live=earlier is None or order.pk in earlier.live,
+    )
+
+
+def _key(order: Order) -> Key:
+    return order.contract.symbol, order.product
