@@ -36,6 +36,7 @@ class PartBody(serializers.Serializer):
 class ReceiptHead(serializers.ModelSerializer):
     """An act that closes. `verified_flat` once every account's own book says so."""
 
+    scope = serializers.CharField()
     timeline = serializers.CharField(source="timeline.key")
     verified_flat = serializers.SerializerMethodField()
 
@@ -64,7 +65,7 @@ class Receipts(APIView):
     """Your receipts, newest first."""
 
     @extend_schema(
-        summary="Receipts of kills, square-offs and exits", responses=list_of(ReceiptHead), parameters=[Page],
+        operation_id="risk_receipts_list", summary="Receipts of kills, square-offs and exits", responses=list_of(ReceiptHead), parameters=[Page],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         pages = CursorPages()
