@@ -121,7 +121,8 @@ def pairs_in(*, user: User, scope: str, target: int | None) -> list[StrategyBrok
     return list(rows if column is None else rows.filter(**{column: target}))
 
 
-def open_exit(
+@transaction.atomic
+def open_exit(  # noqa: PLR0913 - keyword only
     *,
     allocation: StrategyBrokerAllocation,
     timeline: Timeline,
@@ -129,11 +130,17 @@ def open_exit(
     due_at: datetime,
     cause: str,
     lots: int,
+    detail: str = "",
+    legs: Sequence[int] | None = None,
 ) -> StrategyExecution | None:
-    """A due exit of the pair, unless one is under way."""
+    """A due exit of the pair, or of some of its legs, unless one that closes these is under way."""
     exits = StrategyExecution.objects.filter(allocation=allocation, timeline=timeline, phase="exit")
-    if exits.filter(status__in=UNFINISHED).exists():
+    under_way = exits.filter(status__in=UNFINISHED)
+    if under_way.filter(only_legs=None).exists():
         return None
+    partial = under_way.select_for_update(of=("self",), no_key=True).first()
+    if partial is not None:
+        return _widen(partial, cause=cause, detail=detail, legs=legs)
     row, fresh = StrategyExecution.objects.get_or_create(
         allocation=allocation,
         timeline=timeline,
@@ -145,9 +152,25 @@ def open_exit(
             "lots": lots,
             "cause": cause,
             "due_at": due_at,
+            "detail": detail,
+            "only_legs": None if legs is None else sorted(legs),
         },
     )
     return row if fresh else None
+
+
+def _widen(
+    row: StrategyExecution, *, cause: str, detail: str, legs: Sequence[int] | None
+) -> StrategyExecution | None:
+    """An exit of some legs goes on as one of more legs, or of everything; None when it closes these."""
+    if row.only_legs is None or (legs is not None and set(legs) <= set(row.only_legs)):
+        return None
+    row.only_legs = None if legs is None else sorted({*row.only_legs, *legs})
+    more = detail if legs is not None else f"Then everything: {detail or cause}."
+    row.cause = row.cause if legs is not None else cause
+    row.detail = f"{row.detail} {more}".strip()
+    row.save(update_fields=["only_legs", "cause", "detail"])
+    return row
 
 
 @transaction.atomic
