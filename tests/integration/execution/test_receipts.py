@@ -86,7 +86,7 @@ def test_a_kill_of_one_pair_leaves_its_neighbours_in_the_brokers_book(held, owne
 
 
 class Meddled:
-    """The account's wire, with a position that somebody bought in the broker's own app."""
+    """The account's wire, with units that somebody sold in the broker's own app."""
 
     def __init__(self, wire, extra):
         self._wire, self._extra = wire, extra
@@ -103,7 +103,7 @@ def test_units_in_a_closed_contract_that_are_not_ours_are_named_and_nothing_is_v
     (symbol,) = held.held(pair)
     account = pair.broker_account
     wire = held.player.adapter(account)
-    extra = BrokerPosition(symbol=symbol, product=Product.NRML, quantity=65)
+    extra = BrokerPosition(symbol=symbol, product=Product.NRML, quantity=-65)
     held.player._adapters[account.pk] = Meddled(wire, extra)
     receipt = kill(held, owner, "pair", pair.pk)
 
@@ -112,7 +112,7 @@ def test_units_in_a_closed_contract_that_are_not_ours_are_named_and_nothing_is_v
 
     (part,) = parts(owner, receipt).values()
     assert (part.positions_open, part.verified_at) == (0, None)
-    assert part.said == [f"+65 {symbol} (NRML) at the broker are in none of our books"]
+    assert part.said == [f"-65 {symbol} (NRML) at the broker are in none of our books"]
     assert ReceiptAccount.objects.get().checks >= 1
 
 
