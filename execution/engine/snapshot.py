@@ -17,7 +17,14 @@ from allocations.selectors import effective_states
 from baskets.models import BasketGrant
 from execution.engine import siblings
 from execution.engine.losses import LossWatch, loss_watches
-from execution.engine.trades import Trade, has_bounds, is_share_of_premium, open_trades
+from execution.engine.trades import (
+    LEFT_BY,
+    Trade,
+    has_bounds,
+    is_share_of_premium,
+    may_enter_again,
+    open_trades,
+)
 from execution.models import (
     Order,
     Position,
@@ -34,9 +41,6 @@ from strategies.rules import LegRule, Schedule
 from strategies.selectors import newest_versions, schedules_of, versions_by_id, watched_legs
 
 Status = StrategyExecution.Status
-#: Causes of the exits that a re-entry may follow.
-STOPPED = ("stop", "lock", "leg_stop")
-LEFT_BY = {"stop": STOPPED, "target": ("target",), "either": (*STOPPED, "target")}
 RECEIPT_LIFE = timedelta(days=1)  # a receipt is not looked at for longer
 
 
@@ -98,8 +102,7 @@ class Snapshot:
     @cached_property
     def leaving(self) -> dict[int, list[int] | None]:
         """By pair that has an exit under way, the legs that leave; None for all of them."""
-        rows = self._runs.filter(phase="exit", status__in=[Status.DUE, Status.RUNNING])
-        return dict(rows.values_list("allocation_id", "only_legs")) if self.held else {}
+        return {pair: legs for pair, phase, legs in self._changing if phase == "exit"}
 
     @cached_property
     def watched_legs(self) -> dict[int, dict[int, LegRule]]:
@@ -110,11 +113,9 @@ class Snapshot:
     @cached_property
     def watches(self) -> dict[tuple[int, str], StopWatch]:
         """By pair and contract ("" for the whole trade), what its stops have seen."""
-        guarded = [
-            pair for pair, rows in self.held.items()
-            if has_bounds(rows[0].allocation)
-            or rows[0].allocation.strategy_version_id in self.watched_legs
-        ]  # fmt: skip
+        pairs = {pair: rows[0].allocation for pair, rows in self.held.items()}
+        legs = self.watched_legs
+        guarded = [pk for pk, p in pairs.items() if has_bounds(p) or p.strategy_version_id in legs]
         if not guarded:
             return {}
         rows = StopWatch.objects.filter(timeline=self.timeline, allocation__in=guarded)
@@ -123,8 +124,13 @@ class Snapshot:
     @cached_property
     def adjusting(self) -> set[int]:
         """Pairs that are being changed by hand: a roll waits until that is over."""
-        rows = self._runs.filter(phase="adjust", status__in=[Status.DUE, Status.RUNNING])
-        return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
+        return {pair for pair, phase, _ in self._changing if phase == "adjust"}
+
+    @cached_property
+    def _changing(self) -> list[tuple[int, str, list[int] | None]]:
+        """(pair, phase, legs) of exits and adjustments under way of what is held."""
+        rows = self._runs.filter(phase__in=["exit", "adjust"], status__in=[Status.DUE, Status.RUNNING])
+        return list(rows.values_list("allocation_id", "phase", "only_legs")) if self.held else []
 
     @cached_property
     def states(self) -> dict[int, Effective]:
@@ -245,19 +251,6 @@ class Snapshot:
             "allocation__strategy__basket",
             "allocation__broker_account",
         ).order_by("allocation_id", "leg_number")
-
-
-def may_enter_again(left: StrategyExecution, runs: list[StrategyExecution]) -> bool:
-    """Nothing of the pair is under way, no entry was asked since it left, and the count allows one."""
-    version, entries = left.strategy_version, [run for run in runs if run.phase == "entry"]
-    asked = sum(run.cause == "reentry" for run in entries)
-    return (
-        left.cause in LEFT_BY[version.reentry_after]
-        and asked < version.reentry_count
-        and not any(run.status in (Status.DUE, Status.RUNNING) for run in runs)
-        and not any(run.due_at >= left.finished_at for run in entries if left.finished_at)
-        and not any(run.phase == "exit" and run.cycle > left.cycle for run in runs)
-    )
 
 
 def provisional(timeline: Timeline) -> QuerySet[Settlement]:

@@ -1,4 +1,4 @@
-"""The trade that a pair is in, as far as the stops of the whole trade need it."""
+"""The trade that a pair is in as its stops need it, and whether another may follow."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from execution.models import Order, Position, StrategyExecution
 from market.kernel.money import ZERO
 from market.models import Timeline
 from strategies.models import StrategyVersion
+
+Status = StrategyExecution.Status
+#: Causes of the exits that a re-entry may follow.
+STOPPED = ("stop", "lock", "leg_stop")
+LEFT_BY = {"stop": STOPPED, "target": ("target",), "either": (*STOPPED, "target")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +85,16 @@ def _premiums(entries: set[int]) -> dict[int, Decimal]:
     ).exclude(contract__strike=None)
     sums = orders.order_by().values("execution_id").annotate(premium=Sum(paid))
     return {row["execution_id"]: row["premium"] for row in sums}
+
+
+def may_enter_again(left: StrategyExecution, runs: list[StrategyExecution]) -> bool:
+    """Nothing of the pair is under way, no entry was asked since it left, and the count allows one."""
+    version, entries = left.strategy_version, [run for run in runs if run.phase == "entry"]
+    asked = sum(run.cause == "reentry" for run in entries)
+    return (
+        left.cause in LEFT_BY[version.reentry_after]
+        and asked < version.reentry_count
+        and not any(run.status in (Status.DUE, Status.RUNNING) for run in runs)
+        and not any(run.due_at >= left.finished_at for run in entries if left.finished_at)
+        and not any(run.phase == "exit" and run.cycle > left.cycle for run in runs)
+    )

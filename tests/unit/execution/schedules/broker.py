@@ -18,6 +18,7 @@ from brokers.types import (
     BrokerTrade,
     NeverSent,
     PlaceAnswer,
+    Product,
     ReadFailed,
     Rejected,
     Side,
@@ -129,7 +130,7 @@ class Broker:
         trade = BrokerTrade(
             trade_id=f"T{len(self.trades) + 1}", broker_order_id=order.number,
             client_ref=request.client_ref, symbol=request.contract.symbol, side=Side(request.side),
-            quantity=units, price=self.rng.choice(PRICES), at=moment(self.now),
+            product=Product.NRML, quantity=units, price=self.rng.choice(PRICES), at=moment(self.now),
         )  # fmt: skip
         self.trades.append((order.visible_at, trade))
         self._push(order, trade)
@@ -239,7 +240,8 @@ def report(order: Placed) -> BrokerOrder:
     request = order.request
     return BrokerOrder(
         broker_order_id=order.number, client_ref=request.client_ref, symbol=request.contract.symbol,
-        side=Side(request.side), quantity=request.quantity, filled_quantity=order.filled,
+        side=Side(request.side), product=Product.NRML, quantity=request.quantity,
+        filled_quantity=order.filled,
         average_price=None, status=order.status, reason="", at=DAWN,
     )  # fmt: skip
 
