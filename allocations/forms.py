@@ -13,19 +13,24 @@ from allocations.models import StrategyBrokerAllocation
 from allocations.risk import PairTerms
 from allocations.selectors import wanted_terms
 from brokers.models import BrokerAccount
-from strategies.models import Strategy
+from strategies.models import Strategy, Trail
 from users.errors import Refused
 from users.forms import DeskForm
 
 #: What an empty limit of a new cell means, as a share of the account's capital.
 USUAL_DAY_LOSS = Decimal("0.02")
 USUAL_POSITIONS = 12
+EXITS = ("stop_loss", "take_profit", "trail", "trail_every", "trail_by")
 LIMITS = ("max_lots", "max_day_loss", "max_margin", "max_open_positions")
 GREEKS = ("max_delta", "max_vega")
 
 
+def _rupees(label: str) -> forms.DecimalField:
+    return forms.DecimalField(label=label, max_digits=14, decimal_places=2, required=False)
+
+
 class CellForm(DeskForm):
-    """Lots, product and limits of one pair; no lots means that there is no pair."""
+    """Lots, product, limits and own exits of one pair; no lots means that there is no pair."""
 
     lots = forms.IntegerField(label="Lots", min_value=0, max_value=10000, required=False)
     product = forms.ChoiceField(
@@ -46,6 +51,13 @@ class CellForm(DeskForm):
         label="Vega, rupees a vol point", min_value=0, max_digits=14, decimal_places=2, required=False
     )
     square_off_at_loss = forms.BooleanField(label="Square off at the day loss", required=False)
+    stop_loss = _rupees("Stop")
+    take_profit = _rupees("Target")
+    trail = forms.ChoiceField(
+        label="Trails", required=False, choices=[("", "As the strategy"), *Trail.choices]
+    )
+    trail_every = _rupees("Every")
+    trail_by = _rupees("By")
 
     def __init__(self, *args: Any, account: BrokerAccount, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -74,6 +86,16 @@ class CellForm(DeskForm):
     def limit_errors(self) -> bool:
         return any(name in self.errors for name in (*LIMITS, *GREEKS)) if self.is_bound else False
 
+    @property
+    def exit_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in EXITS]
+
+    @property
+    def exits_open(self) -> bool:
+        """Whether the pair has an exit of its own, or what was entered is wrong."""
+        wrong = self.is_bound and any(name in self.errors for name in EXITS)
+        return wrong or any(self[name].value() not in (None, "") for name in EXITS)
+
     def terms(self) -> PairTerms | None:
         """What was entered, an empty limit at its usual value; None for an empty cell."""
         entered = self.cleaned_data
@@ -81,7 +103,7 @@ class CellForm(DeskForm):
             return None
         usual = {**self.usual, "max_lots": entered["lots"] or 1}
         limits: dict[str, Any] = {n: usual[n] if entered[n] is None else entered[n] for n in LIMITS}
-        own = {name: entered[name] for name in (*GREEKS, "square_off_at_loss")}
+        own = {name: entered[name] for name in (*GREEKS, "square_off_at_loss", *EXITS)}
         return PairTerms(lots=entered["lots"], product=entered["product"] or "NRML", **limits, **own)
 
 

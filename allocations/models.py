@@ -11,7 +11,7 @@ from django.db.models import Q
 from allocations.risk import LOOSENABLE
 from baskets.models import Basket
 from brokers.models import BrokerAccount
-from strategies.models import Strategy, StrategyVersion
+from strategies.models import Strategy, StrategyVersion, Trail
 
 
 def new_public_id() -> str:
@@ -47,6 +47,17 @@ class StrategyBrokerAllocation(models.Model):
     entered_at = models.DateTimeField(
         null=True, blank=True, help_text="market time of its first entry; from then on looser limits wait a day"
     )
+    stop_loss = models.DecimalField(
+        max_digits=14, decimal_places=2, null=True, blank=True, help_text="rupees a lot; empty: the strategy's"
+    )
+    take_profit = models.DecimalField(
+        max_digits=14, decimal_places=2, null=True, blank=True, help_text="rupees a lot; empty: the strategy's"
+    )
+    trail = models.CharField(
+        max_length=10, choices=Trail, blank=True, default="", help_text="empty: the strategy's"
+    )
+    trail_every = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    trail_by = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
     version = models.PositiveIntegerField(default=1, help_text="the ETag; counts every change")
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -69,6 +80,17 @@ class StrategyBrokerAllocation(models.Model):
             models.CheckConstraint(
                 condition=(Q(max_delta=None) | Q(max_delta__gte=0)) & (Q(max_vega=None) | Q(max_vega__gte=0)),
                 name="pair_greek_limits_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(stop_loss__isnull=True) | Q(stop_loss__gt=0), name="pair_stop_above_zero"
+            ),
+            models.CheckConstraint(
+                condition=Q(take_profit__isnull=True) | Q(take_profit__gt=0),
+                name="pair_target_above_zero",
+            ),
+            models.CheckConstraint(
+                condition=Q(trail__in=["", Trail.NONE]) | Q(stop_loss__isnull=False),
+                name="a_pairs_trail_has_its_stop",
             ),
         ]
 

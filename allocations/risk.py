@@ -222,7 +222,7 @@ def split(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[dict[str,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairTerms:
-    """What a user sets for one pair: lots, product and limits."""
+    """What a user sets for one pair: lots, product, limits, and exits of its own."""
 
     lots: int
     max_lots: int
@@ -233,6 +233,11 @@ class PairTerms:
     max_vega: Decimal | None = None
     square_off_at_loss: bool = False
     product: str = "NRML"
+    stop_loss: Decimal | None = None  # rupees a lot, as what follows; None or "": the strategy's
+    take_profit: Decimal | None = None
+    trail: str = ""
+    trail_every: Decimal | None = None
+    trail_by: Decimal | None = None
 
     @property
     def limit(self) -> RiskLimit:

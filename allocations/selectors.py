@@ -31,7 +31,9 @@ from strategies.selectors import strategies_of
 from users.models import User
 
 Scope = TradingState.Scope
-TERM_FIELDS = ("lots", *LOOSENABLE, "product")
+TERM_FIELDS = (
+    "lots", *LOOSENABLE, "product", "stop_loss", "take_profit", "trail", "trail_every", "trail_by",
+)  # fmt: skip
 
 
 def allocations_of(user: User) -> QuerySet[StrategyBrokerAllocation]:

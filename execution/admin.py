@@ -17,6 +17,7 @@ from execution.models import (
     PerformanceMetric,
     Position,
     Settlement,
+    StopWatch,
     StrategyExecution,
 )
 
@@ -117,3 +118,15 @@ class PerformanceMetricAdmin(OperatorAdmin):
     list_select_related = PAIR
     search_fields = PAIR_SEARCH
     ordering = ("-trading_day", "allocation_id")
+
+
+@admin.register(StopWatch)
+class StopWatchAdmin(OperatorAdmin):
+    list_display = (
+        "allocation", "leg_number", "symbol", "stop_at", "target_at", "locked", "at_cost", "crossed",
+        "updated_at",
+    )  # fmt: skip
+    list_filter = ("crossed", "timeline")
+    list_select_related = PAIR
+    search_fields = (*PAIR_SEARCH, "symbol")
+    ordering = ("-pk",)

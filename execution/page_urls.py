@@ -1,11 +1,22 @@
 from django.urls import path
 
-from execution.views import adjust, baskets, desk, limits, performance, reconciliation, risk, runs
+from execution.views import (
+    adjust,
+    baskets,
+    desk,
+    limits,
+    performance,
+    reconciliation,
+    risk,
+    runs,
+    strategies,
+)
 
 urlpatterns = [
     path("", desk.desk, name="page-desk"),
     path("baskets", baskets.baskets, name="page-baskets"),
     path("baskets/<int:basket_id>", baskets.basket, name="page-basket"),
+    path("strategies/<int:strategy_id>", strategies.strategy, name="page-strategy"),
     path("pairs/<int:allocation_id>/adjust", adjust.adjust, name="page-adjust"),
     path("executions", runs.executions, name="page-executions"),
     path("executions/<int:execution_id>", runs.execution, name="page-execution"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import Model, QuerySet, Sum
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet, Sum
 
 from allocations.selectors import targets_of
 from execution.models import (
@@ -15,6 +15,7 @@ from execution.models import (
     Order,
     PerformanceMetric,
     Position,
+    StopWatch,
     StrategyExecution,
 )
 from execution.states import OrderState
@@ -48,6 +49,20 @@ def positions_of(user: User, timeline: Timeline) -> QuerySet[Position]:
             "contract", "allocation__strategy__basket", "allocation__broker_account"
         )
         .order_by("allocation_id", "leg_number", "contract__symbol")
+    )
+
+
+def watches_of(user: User, timeline: Timeline) -> QuerySet[StopWatch]:
+    """What the stops of the user's open trades have seen, the whole trade before its legs."""
+    held = Position.objects.filter(
+        allocation=OuterRef("allocation"), timeline=OuterRef("timeline")
+    ).exclude(quantity=0)
+    this_leg = held.filter(contract__symbol=OuterRef("symbol"), opened_at=OuterRef("since"))
+    return (
+        StopWatch.objects.filter(Q(symbol="") & Exists(held) | Exists(this_leg))
+        .filter(allocation__broker_account__user=user, timeline=timeline)
+        .select_related("allocation__strategy__basket", "allocation__broker_account", "timeline")
+        .order_by("allocation_id", "leg_number", "symbol")
     )
 
 

@@ -30,7 +30,7 @@ from users.errors import Refused
 from users.models import User
 
 CONSERVATIVE_INCOME = Path(__file__).with_name("stories") / "conservative_income.json"
-MONEY = {"max_day_loss", "max_margin"}
+MONEY = {"max_day_loss", "max_margin", "stop_loss", "take_profit", "trail_every", "trail_by"}
 READ_BY: dict[type, Callable[[str], Any]] = {
     Decimal: Decimal, time: time.fromisoformat, date: date.fromisoformat,
 }  # fmt: skip

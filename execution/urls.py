@@ -8,6 +8,7 @@ from execution.api.performance import Performance
 from execution.api.positions import Positions
 from execution.api.receipts import OneReceipt, Receipts
 from execution.api.scope_limits import ScopeLimits
+from execution.api.stops import Stops
 from execution.live.api import LiveTicket
 
 urlpatterns = [
@@ -22,6 +23,7 @@ urlpatterns = [
     path("orders", runs.Orders.as_view(), name="orders"),
     path("orders/<int:order_id>", runs.OneOrder.as_view(), name="order"),
     path("positions", Positions.as_view(), name="positions"),
+    path("stops", Stops.as_view(), name="stops"),
     path("performance", Performance.as_view(), name="performance"),
     path("risk", risk.Risk.as_view(), name="risk"),
     path("risk/limits", Limits.as_view(), name="risk-limits"),

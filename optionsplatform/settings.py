@@ -9,6 +9,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from optionsplatform import environments, kept, logs
+from optionsplatform.enum_names import ENUM_NAMES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -245,19 +246,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/options",
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {
-        "BasketStatus": "baskets.models.Basket.Status",
-        "RunStatus": "execution.models.StrategyExecution.Status",
-        "OrderStatus": "execution.states.OrderState",
-        "SubscriptionStatus": "marketplace.models.Subscription.Status",
-        "ListingStatus": "marketplace.models.Listing.Status",
-        "InvoiceStatus": "marketplace.models.Invoice.Status",
-        "KeyScope": "users.models.ApiKey.Scope",
-        "LegSide": "strategies.models.Leg.Side",
-        "Side": ["BUY", "SELL"],
-        "LegOptionType": "strategies.models.Leg.OptionType",
-        "OptionType": ["CE", "PE", "FUT"],
-    },
+    "ENUM_NAME_OVERRIDES": ENUM_NAMES,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -23,7 +23,7 @@ from baskets.models import Basket
 from market.kernel.contracts import UNDERLYINGS
 from strategies import selectors, services
 from strategies.condition_forms import ConditionsForm, DaysField
-from strategies.models import Leg, Strategy, StrategyVersion
+from strategies.models import Leg, Strategy, StrategyVersion, Trail
 from strategies.presets import PRESETS
 from strategies.rules import CONDITION_FIELDS
 from strategies.templatetags.conditions import stated_conditions
@@ -31,7 +31,17 @@ from users.errors import Refused
 from users.requests import signed_in
 
 #: Terms a curator may set here; legs are changed by choosing the preset's offset and width anew.
-EDITED = ("entry_time", "exit_time", "take_profit", "stop_loss", "roll_time", "roll_days_before")
+EDITED = (
+    "entry_time", "exit_time", "take_profit", "take_profit_unit", "stop_loss", "stop_loss_unit", "trail",
+    "trail_every", "trail_by", "lock_at", "lock_profit", "lock_every", "lock_by", "confirm_frames",
+    "roll_time", "roll_days_before",
+)  # fmt: skip
+
+
+#: Of these nothing entered means as it is; an empty amount or time is none.
+NEVER_EMPTY = ("take_profit_unit", "stop_loss_unit", "trail", "confirm_frames")
+
+
 UNFOLD: dict[type[forms.Field], type[forms.Widget]] = {
     forms.DecimalField: UnfoldAdminDecimalFieldWidget,
     forms.IntegerField: UnfoldAdminIntegerFieldWidget,
@@ -39,6 +49,10 @@ UNFOLD: dict[type[forms.Field], type[forms.Widget]] = {
     forms.TimeField: UnfoldAdminTimeWidget,
     DaysField: UnfoldAdminTextInputWidget,
 }
+
+
+def _choice(choices: Any) -> forms.ChoiceField:
+    return forms.ChoiceField(choices=choices, required=False, widget=UnfoldAdminSelectWidget)
 
 
 class StrategyForm(ConditionsForm, forms.ModelForm):
@@ -64,6 +78,18 @@ class StrategyForm(ConditionsForm, forms.ModelForm):
     exit_time = forms.TimeField(required=False, widget=UnfoldAdminTimeWidget)
     take_profit = forms.DecimalField(required=False, widget=UnfoldAdminDecimalFieldWidget)
     stop_loss = forms.DecimalField(required=False, widget=UnfoldAdminDecimalFieldWidget)
+    take_profit_unit = _choice(StrategyVersion.TargetUnit.choices)
+    stop_loss_unit = _choice(StrategyVersion.StopUnit.choices)
+    trail = _choice(Trail.choices)
+    trail_every = forms.DecimalField(required=False, widget=UnfoldAdminDecimalFieldWidget)
+    trail_by = forms.DecimalField(required=False, widget=UnfoldAdminDecimalFieldWidget)
+    lock_at = forms.DecimalField(required=False, widget=UnfoldAdminDecimalFieldWidget)
+    lock_profit = forms.DecimalField(required=False, widget=UnfoldAdminDecimalFieldWidget)
+    lock_every = forms.DecimalField(required=False, widget=UnfoldAdminDecimalFieldWidget)
+    lock_by = forms.DecimalField(required=False, widget=UnfoldAdminDecimalFieldWidget)
+    confirm_frames = forms.IntegerField(
+        min_value=1, max_value=10, required=False, widget=UnfoldAdminIntegerFieldWidget
+    )
     roll_time = forms.TimeField(required=False, widget=UnfoldAdminTimeWidget)
     roll_days_before = forms.IntegerField(
         min_value=0, max_value=30, required=False, widget=UnfoldAdminIntegerFieldWidget
@@ -137,8 +163,9 @@ class StrategyForm(ConditionsForm, forms.ModelForm):
             )  # fmt: skip
             base = fresh if newest is None else replace(newest, legs=fresh.legs)
         entered = data | self.conditions_entered()
-        named = (name for name in (*EDITED, *CONDITION_FIELDS) if name in self.changed_data)
-        return replace(base, **{name: entered[name] for name in named})
+        named = [name for name in (*EDITED, *CONDITION_FIELDS) if name in self.changed_data]
+        kept = [name for name in NEVER_EMPTY if name in named and not entered[name]]
+        return replace(base, **{name: entered[name] for name in named if name not in kept})
 
 
 class VersionInline(ReadOnlyInline):

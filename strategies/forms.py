@@ -11,7 +11,7 @@ from django.forms import BaseFormSet, formset_factory
 
 from market.kernel.contracts import UNDERLYINGS
 from strategies.condition_forms import ConditionsForm, clock
-from strategies.models import Leg, StrategyVersion
+from strategies.models import Leg, StrategyVersion, Trail
 from strategies.presets import Preset
 from strategies.rules import LONGEST_PATIENCE, LegRule, Terms
 from users.errors import Refused
@@ -22,6 +22,26 @@ TIMES = ("entry_time", "exit_time", "day_rule", "days_before", "at_expiry", "rol
 EXITS = (
     "take_profit", "stop_loss", "completion", "entry_tolerance_seconds", "chase_after_seconds", "all_or_none",
 )  # fmt: skip
+STRATEGY_STOPS = (
+    "take_profit_unit", "stop_loss_unit", "trail", "trail_every", "trail_by", "lock_at", "lock_profit",
+    "lock_every", "lock_by", "on_leg_stop", "break_even", "confirm_frames",
+)  # fmt: skip
+LEG_STOPS = ("stop", "stop_unit", "target", "target_unit", "trail", "trail_every", "trail_by")
+#: What an empty choice means; nothing else has a default that is not empty.
+USUAL = {
+    "days_before": 0, "chase_after_seconds": 0, "take_profit_unit": "rupees", "stop_loss_unit": "rupees", "trail": "none",
+    "on_leg_stop": "leg", "confirm_frames": 2, "stop_unit": "points", "target_unit": "points",
+}  # fmt: skip
+
+
+def _amount(label: str, help_text: str = "") -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label, required=False, max_digits=12, decimal_places=2, help_text=help_text
+    )
+
+
+def _choice(label: str, choices: Any, help_text: str = "") -> forms.ChoiceField:
+    return forms.ChoiceField(label=label, required=False, choices=choices, help_text=help_text)
 
 
 class TermsForm(ConditionsForm):
@@ -44,10 +64,10 @@ class TermsForm(ConditionsForm):
         label="Roll or close at", widget=clock(), required=False, help_text="On the day it is due"
     )
     take_profit = forms.DecimalField(
-        label="Profit target", required=False, min_value=0, decimal_places=2, help_text="Rupees a lot"
+        label="Profit target", required=False, decimal_places=2, help_text="Rupees a lot, or see Exits"
     )
     stop_loss = forms.DecimalField(
-        label="Stop loss", required=False, min_value=0, decimal_places=2, help_text="Rupees a lot"
+        label="Stop loss", required=False, decimal_places=2, help_text="Rupees a lot, or see Exits"
     )
     completion = forms.ChoiceField(
         label="If an entry is incomplete", choices=StrategyVersion.Completion.choices
@@ -63,6 +83,31 @@ class TermsForm(ConditionsForm):
         label="All brokers or none", required=False,
         help_text="When one pair's entry does not complete, the others are unwound",
     )  # fmt: skip
+
+    take_profit_unit = _choice("Target is in", StrategyVersion.TargetUnit.choices)
+    stop_loss_unit = _choice("Stop is in", StrategyVersion.StopUnit.choices)
+    trail = _choice("Stop trails", Trail.choices)
+    trail_every = _amount("For every gain of", "In steps; unit of the stop")
+    trail_by = _amount("Move the stop by")
+    lock_at = _amount("Lock at a profit of", "Rupees a lot")
+    lock_profit = _amount("Then keep", "Rupees a lot")
+    lock_every = _amount("For every more", "Rupees a lot")
+    lock_by = _amount("Keep more", "Rupees a lot")
+    on_leg_stop = _choice("At a leg's stop", StrategyVersion.OnLegStop.choices)
+    break_even = forms.BooleanField(label="Move the other legs' stops to cost", required=False)
+    confirm_frames = forms.IntegerField(
+        label="Frames that confirm", required=False, min_value=1, max_value=10,
+        help_text="1: a single price decides",
+    )  # fmt: skip
+
+    @property
+    def stop_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in STRATEGY_STOPS]
+
+    @property
+    def stops_open(self) -> bool:
+        """Whether something there is set or wrong: then the section starts unfolded."""
+        return _says_something(self, STRATEGY_STOPS)
 
     @property
     def time_fields(self) -> list[forms.BoundField]:
@@ -82,9 +127,7 @@ class TermsForm(ConditionsForm):
         entered = {name: self.cleaned_data[name] for name in TermsForm.base_fields}
         entered |= self.conditions_entered()
         entered["weekdays"] = tuple(entered["weekdays"])
-        for count in ("days_before", "chase_after_seconds"):
-            entered[count] = entered[count] or 0
-        return replace(terms, **entered)
+        return replace(terms, **_with_usual(entered))
 
 
 class PresetForm(TermsForm):
@@ -123,6 +166,26 @@ class LegForm(DeskForm):
         help_text="Fixed only",
     )  # fmt: skip
 
+    stop = _amount("Stop", "How far against you")
+    stop_unit = _choice("Stop is in", Leg.Unit.choices)
+    target = _amount("Target", "How far in favour")
+    target_unit = _choice("Target is in", Leg.Unit.choices)
+    trail = _choice("Stop trails", Trail.choices)
+    trail_every = _amount("For every gain of", "In steps; unit of the stop")
+    trail_by = _amount("Move the stop by")
+
+    @property
+    def main_fields(self) -> list[forms.BoundField]:
+        return [field for field in self.visible_fields() if field.name not in LEG_STOPS]
+
+    @property
+    def stop_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in LEG_STOPS]
+
+    @property
+    def stops_open(self) -> bool:
+        return _says_something(self, LEG_STOPS)
+
     @property
     def used(self) -> bool:
         return bool(self.cleaned_data.get("side"))
@@ -141,7 +204,18 @@ class LegForm(DeskForm):
             strike_value=None if future else entered["strike_value"],
             expiry_rule=entered["expiry_rule"],
             expiry_date=entered["expiry_date"] if fixed else None,
+            **_with_usual({name: entered[name] for name in LEG_STOPS}),
         )
+
+
+def _with_usual(entered: dict[str, Any]) -> dict[str, Any]:
+    return {n: USUAL[n] if n in USUAL and v in (None, "") else v for n, v in entered.items()}
+
+
+def _says_something(form: DeskForm, names: Iterable[str]) -> bool:
+    if form.is_bound and any(name in form.errors for name in names):
+        return True
+    return any(form[name].value() not in (None, "", False, USUAL.get(name)) for name in names)
 
 
 def legs_formset(data: Any, legs: Iterable[LegRule], *, most: int) -> BaseFormSet[LegForm]:

@@ -35,6 +35,28 @@ class Strategy(models.Model):
         return self.name
 
 
+class Trail(models.TextChoices):
+    """How a stop follows what was gained."""
+
+    NONE = "none", "No trailing"
+    STEPPED = "stepped", "In steps"
+    CONTINUOUS = "continuous", "Continuously"
+
+
+def sound_trail(stop: str, name: str) -> models.CheckConstraint:
+    """A trail has a stop; steps have a size and a move no larger, another trail has neither."""
+    none = Q(trail_every__isnull=True, trail_by__isnull=True)
+    given = Q(trail_every__isnull=False, trail_by__isnull=False)
+    steps = given & Q(trail_every__gt=0, trail_by__gt=0, trail_by__lte=models.F("trail_every"))
+    stopped = Q(**{f"{stop}__isnull": False})
+    return models.CheckConstraint(
+        condition=(Q(trail="none") & none)
+        | (Q(trail="continuous") & none & stopped)
+        | (Q(trail="stepped") & steps & stopped),
+        name=name,
+    )
+
+
 class StrategyVersion(ConditionColumns):
     """Schedule, rules and legs as they were saved once. Editing writes the next number."""
 
@@ -58,6 +80,19 @@ class StrategyVersion(ConditionColumns):
         SPOT = "spot", "Spot index"
         FUTURE = "future", "Future of the month"
 
+    class StopUnit(models.TextChoices):
+        RUPEES = "rupees", "Rupees a lot"
+        PERCENT = "percent", "% of the premium"
+        UNDERLYING = "underlying", "Points of the underlying"
+
+    class TargetUnit(models.TextChoices):
+        RUPEES = "rupees", "Rupees a lot"
+        PERCENT = "percent", "% of the premium"
+
+    class OnLegStop(models.TextChoices):
+        LEG = "leg", "The leg alone leaves"
+        STRATEGY = "strategy", "The whole strategy leaves"
+
     strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     entry_time = models.TimeField()
@@ -71,10 +106,28 @@ class StrategyVersion(ConditionColumns):
         max_length=12, choices=Completion, default=Completion.HOLD_HEDGED
     )
     take_profit = models.DecimalField(
-        max_digits=14, decimal_places=2, null=True, blank=True, help_text="rupees a lot"
+        max_digits=14, decimal_places=2, null=True, blank=True, help_text="in its unit"
     )
     stop_loss = models.DecimalField(
-        max_digits=14, decimal_places=2, null=True, blank=True, help_text="rupees a lot, positive"
+        max_digits=14, decimal_places=2, null=True, blank=True, help_text="in its unit, positive"
+    )
+    take_profit_unit = models.CharField(max_length=10, choices=TargetUnit, default=TargetUnit.RUPEES)
+    stop_loss_unit = models.CharField(max_length=10, choices=StopUnit, default=StopUnit.RUPEES)
+    trail = models.CharField(max_length=10, choices=Trail, default=Trail.NONE)
+    trail_every = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    trail_by = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    lock_at = models.DecimalField(
+        max_digits=14, decimal_places=2, null=True, blank=True, help_text="rupees a lot, as all of a lock"
+    )
+    lock_profit = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    lock_every = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    lock_by = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    on_leg_stop = models.CharField(max_length=8, choices=OnLegStop, default=OnLegStop.LEG)
+    break_even = models.BooleanField(
+        default=False, help_text="a leg's stop moves the other legs' stops to cost"
+    )
+    confirm_frames = models.PositiveSmallIntegerField(
+        default=2, help_text="frames for which a crossing must hold"
     )
     at_expiry = models.CharField(max_length=6, choices=AtExpiry, default=AtExpiry.SETTLE)
     roll_time = models.TimeField(null=True, blank=True)
@@ -101,6 +154,22 @@ class StrategyVersion(ConditionColumns):
             ),
             models.CheckConstraint(
                 condition=Q(stop_loss__isnull=True) | Q(stop_loss__gt=0), name="stop_loss_above_zero"
+            ),
+            sound_trail("stop_loss", "trail_of_the_strategy_is_sound"),
+            models.CheckConstraint(
+                condition=Q(lock_at__isnull=True, lock_profit__isnull=True)
+                | Q(lock_at__isnull=False, lock_profit__isnull=False, lock_profit__gte=0,
+                    lock_profit__lt=models.F("lock_at")),
+                name="a_lock_keeps_less_than_sets_it",
+            ),  # fmt: skip
+            models.CheckConstraint(
+                condition=Q(lock_every__isnull=True, lock_by__isnull=True)
+                | Q(lock_at__isnull=False, lock_every__isnull=False, lock_by__isnull=False, lock_by__gt=0,
+                    lock_by__lte=models.F("lock_every")),
+                name="steps_of_a_lock_are_sound",
+            ),  # fmt: skip
+            models.CheckConstraint(
+                condition=Q(confirm_frames__gte=1), name="a_price_is_seen_at_least_once"
             ),
             models.CheckConstraint(
                 condition=Q(exit_time__isnull=True) | Q(exit_time__gt=models.F("entry_time")),
@@ -148,6 +217,11 @@ class Leg(models.Model):
         NEXT_MONTH = "next_month", "Next month"
         FIXED = "fixed", "Fixed date"
 
+    class Unit(models.TextChoices):
+        POINTS = "points", "Points"
+        PERCENT = "percent", "% of its premium"
+        UNDERLYING = "underlying", "Points of the underlying"
+
     version = models.ForeignKey(StrategyVersion, on_delete=models.PROTECT, related_name="legs")
     number = models.PositiveSmallIntegerField()
     side = models.CharField(max_length=4, choices=Side)
@@ -157,10 +231,24 @@ class Leg(models.Model):
     strike_value = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
     expiry_rule = models.CharField(max_length=12, choices=ExpiryRule)
     expiry_date = models.DateField(null=True, blank=True)
+    stop = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    stop_unit = models.CharField(max_length=10, choices=Unit, default=Unit.POINTS)
+    target = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    target_unit = models.CharField(max_length=10, choices=Unit, default=Unit.POINTS)
+    trail = models.CharField(max_length=10, choices=Trail, default=Trail.NONE)
+    trail_every = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    trail_by = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
 
     class Meta:
         ordering = ["version_id", "number"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(stop__isnull=True) | Q(stop__gt=0), name="leg_stop_above_zero"
+            ),
+            models.CheckConstraint(
+                condition=Q(target__isnull=True) | Q(target__gt=0), name="leg_target_above_zero"
+            ),
+            sound_trail("stop", "trail_of_a_leg_is_sound"),
             models.UniqueConstraint(fields=["version", "number"], name="one_leg_number"),
             models.CheckConstraint(condition=Q(ratio__gte=1), name="leg_ratio_at_least_one"),
             models.CheckConstraint(

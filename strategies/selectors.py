@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import date, datetime, time
 from typing import Any
 
@@ -15,7 +17,15 @@ from market.kernel import calendar, contracts
 from market.kernel.clock import IST, ist_day
 from market.models import Timeline
 from strategies.models import Leg, Strategy, StrategyVersion
-from strategies.rules import CONDITION_FIELDS, Conditions, House, LegRule, Schedule, Terms
+from strategies.rules import (
+    CONDITION_FIELDS,
+    Conditions,
+    House,
+    LegRule,
+    Schedule,
+    StrategyExits,
+    Terms,
+)
 from users.models import User
 
 TERM_FIELDS = (
@@ -23,10 +33,12 @@ TERM_FIELDS = (
     "completion", "take_profit", "stop_loss", "at_expiry", "roll_time", "roll_days_before",
     "naked_calls", "naked_puts", "cash_secured", "chase_after_seconds", "all_or_none",
     *(n for n in CONDITION_FIELDS if n != "skip_days"),
+    "take_profit_unit", "stop_loss_unit", "trail", "trail_every", "trail_by", "lock_at", "lock_profit",
+    "lock_every", "lock_by", "on_leg_stop", "break_even", "confirm_frames",
 )  # fmt: skip
 LEG_FIELDS = (
     "number", "side", "ratio", "option_type", "strike_rule", "strike_value", "expiry_rule",
-    "expiry_date",
+    "expiry_date", "stop", "stop_unit", "target", "target_unit", "trail", "trail_every", "trail_by",
 )  # fmt: skip
 
 
@@ -90,17 +102,31 @@ def leg_rules(version: StrategyVersion) -> list[LegRule]:
 
 def terms(version: StrategyVersion) -> Terms:
     """The whole version as a pure value."""
-    fields: dict[str, Any] = {name: getattr(version, name) for name in TERM_FIELDS}
+    values: dict[str, Any] = {name: getattr(version, name) for name in TERM_FIELDS}
     return Terms(
         legs=tuple(leg_rules(version)), weekdays=tuple(version.weekdays),
-        skip_days=tuple(version.skip_days), **fields,
+        skip_days=tuple(version.skip_days), **values,
     )  # fmt: skip
 
 
 def conditions(version: StrategyVersion) -> Conditions:
     """What the version asks of an entry, a re-entry and a roll."""
-    fields: dict[str, Any] = {name: getattr(version, name) for name in CONDITION_FIELDS}
-    return Conditions(**fields | {"skip_days": tuple(version.skip_days)})
+    values: dict[str, Any] = {name: getattr(version, name) for name in CONDITION_FIELDS}
+    return Conditions(**values | {"skip_days": tuple(version.skip_days)})
+
+
+def exits_of(version: StrategyVersion) -> StrategyExits:
+    """The exits of the whole strategy as a pure value."""
+    return StrategyExits(**{field.name: getattr(version, field.name) for field in fields(StrategyExits)})
+
+
+def watched_legs(version_ids: Iterable[int]) -> dict[int, dict[int, LegRule]]:
+    """By version and number, the legs that have a stop or target of their own; one query."""
+    legs = Leg.objects.filter(version__in=version_ids).exclude(stop=None, target=None)
+    found: dict[int, dict[int, LegRule]] = defaultdict(dict)
+    for leg in legs.select_related("version"):
+        found[leg.version_id][leg.number] = _leg_rule(leg, leg.version)
+    return found
 
 
 def schedules_of(versions: Iterable[StrategyVersion]) -> dict[int, Schedule]:
@@ -145,8 +171,8 @@ def _hours(underlying: str, day: date) -> tuple[time, time]:
 
 
 def _leg_rule(leg: Leg, version: StrategyVersion) -> LegRule:
-    fields: dict[str, Any] = {name: getattr(leg, name) for name in LEG_FIELDS}
-    return LegRule(**fields, atm_base=version.atm_base)  # type: ignore[arg-type]  # a choice of the column
+    values: dict[str, Any] = {name: getattr(leg, name) for name in LEG_FIELDS}
+    return LegRule(**values, atm_base=version.atm_base)  # type: ignore[arg-type]  # a choice of the column
 
 
 def _newest_ids(strategy_ids: Iterable[int]) -> QuerySet[Any]:

@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from baskets.models import Basket
 from baskets.selectors import may_write, readable_baskets, require_writer
@@ -50,22 +50,19 @@ def new_strategy(request: SignedInRequest, basket_id: int) -> HttpResponse:
     return render(request, "strategies/new.html", context, status=422 if form.errors else 200)
 
 
-@login_required
-@require_GET
-def strategy(request: SignedInRequest, strategy_id: int) -> HttpResponse:
-    """Legs, what they mean at the last frame, payoff, schedule, versions."""
+def of_strategy(request: SignedInRequest, strategy_id: int) -> dict[str, Any]:
+    """What its page shows: legs, what they mean at the last frame, payoff, schedule, versions."""
     found = _readable(request, strategy_id)
     version = selectors.versions_for(request.user, [found])[found.pk]
     versions = found.versions.annotate(leg_count=Count("legs")).order_by("-number")
     own = may_write(request.user, found.basket)
-    context = {
+    return {
         "strategy": found,
         "version": version,
         "own": own,
         "versions": versions if own else versions.filter(number__lte=version.number),
         **_resolved(found, version),
     }
-    return render(request, "strategies/strategy.html", context)
 
 
 @login_required

@@ -27,6 +27,11 @@ WHERE NOT tgisinternal AND tgtype & 32 <> 0
 """
 MADE_BY = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
 MIGRATED = "migrated"  # the database that every xdist worker's own is a copy of
+#: Begun first, so that no worker is alone with them at the end; the rest as pytest-django sorts it.
+LONGEST = (
+    "tests/end_to_end/test_redeploy.py", "tests/end_to_end/test_story.py", "tests/end_to_end/test_trade_day.py",
+    "tests/integration/test_schema.py", "tests/integration/test_every_route.py",
+)  # fmt: skip
 
 
 def pytest_configure(config):
@@ -39,6 +44,13 @@ def pytest_configure(config):
 
 def pytest_report_header(config):
     return f"schedules of the proof: SCHEDULES_SEED={os.environ['SCHEDULES_SEED']}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """pytest-django puts tests without a database last, and so the whole desks of tests/end_to_end."""
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
 
 
 def pytest_collection_finish():

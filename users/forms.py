@@ -37,9 +37,7 @@ class ChannelForm(DeskForm):
         max_length=200, required=False, label="Bot token", help_text="Telegram only; kept sealed, not shown again",
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )  # fmt: skip
-    lowest = forms.ChoiceField(
-        choices=[("warning", "Warnings and worse"), ("critical", "Only critical")], label="How bad"
-    )
+    lowest = forms.ChoiceField(choices=AlarmChannel.Lowest.choices, label="How bad")
     topics = forms.MultipleChoiceField(
         choices=[(topic, words) for topic, (words, _) in TOPICS.items()], required=False,
         label="About (none chosen: all)", widget=forms.CheckboxSelectMultiple,

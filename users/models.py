@@ -142,14 +142,16 @@ class AlarmChannel(models.Model):
         TELEGRAM = "telegram", "Telegram"
         WEBHOOK = "webhook", "Signed webhook"
 
+    class Lowest(models.TextChoices):
+        WARNING = "warning", "Warnings and worse"
+        CRITICAL = "critical", "Only critical"
+
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="alarm_channels")
     kind = models.CharField(max_length=8, choices=Kind)
     name = models.CharField(max_length=80)
     address = models.CharField(max_length=400, help_text="the webhook's URL, or the Telegram chat")
     sealed = models.TextField()
-    lowest = models.CharField(
-        max_length=8, choices=[("warning", "Warnings and worse"), ("critical", "Only critical")]
-    )
+    lowest = models.CharField(max_length=8, choices=Lowest)
     topics = models.JSONField(default=list, help_text="empty: all")
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

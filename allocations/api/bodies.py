@@ -9,10 +9,15 @@ from rest_framework import serializers
 from allocations.models import PendingLimit, StrategyBrokerAllocation
 from allocations.risk import PairTerms
 from allocations.selectors import TERM_FIELDS
+from strategies.models import Trail
 from users.api.fields import Lots, Money
 from users.api.serializers import StrictSerializer
 
 Product = StrategyBrokerAllocation.Product
+
+
+def own_exit(words: str) -> Money:
+    return Money(max_digits=14, required=False, allow_null=True, default=None, help_text=words)
 
 
 class GreekLimits(StrictSerializer):
@@ -26,7 +31,7 @@ class GreekLimits(StrictSerializer):
 
 
 class PairBody(GreekLimits):
-    """Lots, product and limits of a pair: all of them."""
+    """Lots, product and limits of a pair: all of them; and exits of its own, else the strategy's."""
 
     lots = Lots()
     product = serializers.ChoiceField(choices=Product.choices, required=False, default="NRML")
@@ -34,6 +39,14 @@ class PairBody(GreekLimits):
     max_day_loss = Money(max_digits=14, min_value=0, help_text="rupees, above 0")
     max_margin = Money(max_digits=16, min_value=0, help_text="rupees, above 0")
     max_open_positions = serializers.IntegerField(min_value=1, max_value=1000)
+    stop_loss = own_exit("rupees a lot; null: the strategy's")
+    take_profit = own_exit("rupees a lot; null: the strategy's")
+    trail = serializers.ChoiceField(
+        choices=Trail.choices, required=False, allow_blank=True, default="",
+        help_text="of stop_loss; empty: the strategy's",
+    )  # fmt: skip
+    trail_every = own_exit("stepped: rupees a lot")
+    trail_by = own_exit("stepped: rupees a lot")
 
 
 class PairChange(StrictSerializer):
@@ -48,6 +61,11 @@ class PairChange(StrictSerializer):
     max_delta = Money(max_digits=14, min_value=0, required=False, allow_null=True)
     max_vega = Money(max_digits=14, min_value=0, required=False, allow_null=True)
     square_off_at_loss = serializers.BooleanField(required=False)
+    stop_loss = Money(max_digits=14, required=False, allow_null=True)
+    take_profit = Money(max_digits=14, required=False, allow_null=True)
+    trail = serializers.ChoiceField(choices=Trail.choices, required=False, allow_blank=True)
+    trail_every = Money(max_digits=14, required=False, allow_null=True)
+    trail_by = Money(max_digits=14, required=False, allow_null=True)
 
 
 class NewPair(PairBody):
@@ -98,6 +116,10 @@ class AllocationBody(serializers.ModelSerializer):
     max_delta = Money(allow_null=True, help_text="rupees an index point")
     max_vega = Money(allow_null=True, help_text="rupees a vol point")
     pending = PendingBody(many=True, read_only=True)
+    stop_loss = Money(allow_null=True)
+    take_profit = Money(allow_null=True)
+    trail_every = Money(allow_null=True)
+    trail_by = Money(allow_null=True)
     state = serializers.SerializerMethodField()
 
     class Meta:
@@ -105,7 +127,8 @@ class AllocationBody(serializers.ModelSerializer):
         fields = (
             "id", "strategy_id", "strategy", "broker_account_id", "broker", "label", "mode",
             "strategy_version", "lots", "product", "max_lots", "max_day_loss", "max_margin",
-            "max_open_positions", "max_delta", "max_vega", "square_off_at_loss", "pending", "version", "state", "created_at", "updated_at",
+            "max_open_positions", "max_delta", "max_vega", "square_off_at_loss", "stop_loss", "take_profit",
+            "trail", "trail_every", "trail_by", "pending", "version", "state", "created_at", "updated_at",
         )  # fmt: skip
 
     def get_state(self, pair: StrategyBrokerAllocation) -> StateBody:

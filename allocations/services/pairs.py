@@ -19,6 +19,7 @@ from baskets.models import Basket
 from brokers.models import BrokerAccount
 from brokers.selectors import accounts_of
 from strategies.models import Strategy
+from strategies.rules import check_pair_exits
 from strategies.selectors import strategies_in, strategies_of, versions_for
 from users.errors import Conflict, Refused
 from users.models import User
@@ -162,6 +163,10 @@ def _check(terms: PairTerms, prefix: str = "") -> None:
             raise Refused(f"{name}_not_above_zero", f"{name} must be above 0.",
                           fix="Send the most you accept.", field=f"{prefix}{name}")  # fmt: skip
     loosening.check_greeks(terms, prefix)
+    check_pair_exits(
+        stop=terms.stop_loss, target=terms.take_profit, trail=terms.trail,
+        every=terms.trail_every, by=terms.trail_by, field=prefix,
+    )  # fmt: skip
 
 
 def _require_usable(user: User, strategy: Strategy, account: BrokerAccount) -> None:

@@ -110,7 +110,6 @@ class Adjust(APIView):
     @idempotent()
     def post(self, request: Request, allocation_id: int) -> Response:
         pair, desk, user = _pair(request, allocation_id), running_desk(self.desk), caller(request)
-        require_paper(request, [pair])
         change = _change(pair, request, desk)
         stop = adjusting.why_not(pair, change, desk, funds=False)
         if stop is not None:
@@ -127,7 +126,9 @@ class Adjust(APIView):
 
 def _pair(request: Request, allocation_id: int) -> StrategyBrokerAllocation:
     rows = allocations_of(caller(request)).select_related("broker_account__user")
-    return get_object_or_404(rows, pk=min(allocation_id, BIGGEST))
+    pair = get_object_or_404(rows, pk=min(allocation_id, BIGGEST))
+    require_paper(request, [pair])
+    return pair
 
 
 def _change(pair: StrategyBrokerAllocation, request: Request, desk: Desk) -> Change:

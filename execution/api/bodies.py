@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from execution.lanes import slippage
-from execution.models import Fill, Order, OrderEvent, Position, StrategyExecution
+from execution.models import Fill, Order, OrderEvent, Position, StopWatch, StrategyExecution
 from execution.views.words import ORDER_WORDS, event_words, fix, reason, why
 from users.api.fields import Money
 
@@ -39,6 +39,10 @@ class RunBody(PairShape, serializers.ModelSerializer):
     strategy_version = serializers.IntegerField(source="strategy_version.number")
     why = serializers.SerializerMethodField()
     fix = serializers.SerializerMethodField(help_text="what can be done about it")
+    only_legs = serializers.ListField(
+        child=serializers.IntegerField(), allow_null=True,
+        help_text="an exit of these legs alone; null: of everything",
+    )  # fmt: skip
     margin = Money(allow_null=True)
     waiting = serializers.BooleanField(read_only=True, help_text="armed: `detail` says for what price")
 
@@ -46,7 +50,7 @@ class RunBody(PairShape, serializers.ModelSerializer):
         model = StrategyExecution
         fields = (
             "id", *PAIR, "timeline", "trading_day", "phase", "cycle", "strategy_version", "lots",
-            "status", "cause", "code", "why", "fix", "detail", "due_at", "armed_at", "waiting",
+            "status", "cause", "only_legs", "code", "why", "fix", "detail", "due_at", "armed_at", "waiting",
             "started_at", "finished_at", "margin",
         )  # fmt: skip
 
@@ -55,6 +59,28 @@ class RunBody(PairShape, serializers.ModelSerializer):
 
     def get_fix(self, run: StrategyExecution) -> str:
         return fix(run.code)
+
+
+class StopBody(PairShape, serializers.ModelSerializer):
+    """What the stops of one leg, or with leg_number 0 of the whole trade, stand at now.
+
+    `stop` and `target` are prices of what stop_of and target_of say: the leg, the underlying, or
+    rupees a lot of profit. `locked` is profit a lot that is kept. A level that is `crossed` has been
+    so for `crossed_frames` frames; the strategy's confirm_frames decide.
+    """
+
+    timeline = serializers.CharField(source="timeline.key")
+    contract = serializers.CharField(source="symbol", help_text="empty: the whole trade")
+    stop = Money(source="stop_at", allow_null=True)
+    target = Money(source="target_at", allow_null=True)
+    locked = Money(allow_null=True)
+
+    class Meta:
+        model = StopWatch
+        fields = (
+            "id", *PAIR, "timeline", "leg_number", "contract", "since", "stop", "stop_of", "target",
+            "target_of", "locked", "at_cost", "crossed", "crossed_frames", "updated_at",
+        )  # fmt: skip
 
 
 class EventBody(serializers.ModelSerializer):

@@ -13,7 +13,8 @@ PAIR = {
 }  # fmt: skip
 RUN = {
     "id": 41, **PAIR, "timeline": "demo", "trading_day": "2026-08-04", "phase": "entry", "cycle": 1,
-    "strategy_version": 2, "lots": 2, "status": "done", "cause": "schedule", "code": "", "why": "", "fix": "",
+    "strategy_version": 2, "lots": 2, "status": "done", "cause": "schedule", "only_legs": None,
+    "code": "", "why": "", "fix": "",
     "detail": "", "due_at": "2026-08-04T09:20:00+05:30", "armed_at": None, "waiting": False,
     "started_at": "2026-08-04T09:20:01+05:30",
     "finished_at": "2026-08-04T09:20:04+05:30", "margin": "154210.00",
@@ -58,6 +59,12 @@ POSITION = {
     "stale": False, "pnl": "149.50", "day_pnl": "88.15", "realised": "0.00", "charges": "61.35",
     "delta": -31.2, "gamma": -0.12, "theta": 410.5, "vega": -260.1, "iv": 0.131,
     "opened_at": "2026-08-04T09:20:03+05:30", "asof": "2026-08-04T11:00:00+05:30",
+}  # fmt: skip
+STOP = {
+    "id": 3, **PAIR, "timeline": "demo", "leg_number": 4, "contract": "NIFTY-20260804-24600-CE",
+    "since": "2026-08-04T09:20:03+05:30", "stop": "92.55", "stop_of": "leg", "target": "35.60",
+    "target_of": "leg", "locked": None, "at_cost": False, "crossed": "", "crossed_frames": 0,
+    "updated_at": "2026-08-04T10:41:00+05:30",
 }  # fmt: skip
 SUM = {
     "key": "1", "name": "Iron Condor", "net": "2310.15", "gross": "2480.00", "charges": "169.85",

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from execution import lanes
 from execution.api import examples
 from execution.api.bodies import FillBody
+from execution.api.runs import list_of
 from execution.codes import GROUPS
 from execution.selectors import executions_of
 from execution.views.words import ORDER_WORDS, reason
@@ -100,16 +101,12 @@ class CodeBody(serializers.Serializer):
     fix = serializers.CharField()
 
 
-class CodesBody(serializers.Serializer):
-    codes = CodeBody(many=True)
-
-
 class Codes(APIView):
     """Every code of a denial, rejection or end, in plain words, with what can be done."""
 
     @extend_schema(
-        operation_id="executions_codes", summary="Codes and their fixes", responses=CodesBody,
-        examples=[examples.answer("One of them", {"codes": [examples.CODE]})],
+        operation_id="executions_codes", summary="Codes and their fixes", responses=list_of(CodeBody),
+        examples=[examples.listed("One of them", examples.CODE)],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         caller(request)
@@ -118,4 +115,4 @@ class Codes(APIView):
             for group, codes in GROUPS.items()
             for code, each in codes.items()
         ]
-        return Response(CodesBody({"codes": rows}).data)
+        return Response({"data": CodeBody(rows, many=True).data, "next_cursor": None})

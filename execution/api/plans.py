@@ -218,7 +218,7 @@ def _moved(before: str, after: str) -> Problem:
 def require_paper(request: Request, pairs: Sequence[StrategyBrokerAllocation]) -> None:
     live = any(pair.broker_account.mode == BrokerAccount.Mode.LIVE for pair in pairs)
     if live and paper_only(request):
-        raise Forbidden("paper_key", "A paper key cannot enter on a live account.", fix="Use a trade key.")
+        raise Forbidden("paper_key", "A paper key cannot trade on a live account.", fix="Use a trade key.")
 
 
 def _brokers(plans: Sequence[PairPlan], funds: FundsOnce) -> list[dict[str, Any]]:

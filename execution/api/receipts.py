@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -36,6 +36,7 @@ class PartBody(serializers.Serializer):
 class ReceiptHead(serializers.ModelSerializer):
     """An act that closes. `verified_flat` once every account's own book says so."""
 
+    scope = serializers.CharField()
     timeline = serializers.CharField(source="timeline.key")
     verified_flat = serializers.SerializerMethodField()
 
@@ -55,15 +56,16 @@ class ReceiptBody(ReceiptHead):
     class Meta(ReceiptHead.Meta):
         fields = (*ReceiptHead.Meta.fields, "accounts")
 
-    def get_accounts(self, receipt: Receipt) -> list[PartBody]:
-        return PartBody(self.context["parts"], many=True).data  # type: ignore[return-value]  # many=True gives a list
+    @extend_schema_field(PartBody(many=True))
+    def get_accounts(self, receipt: Receipt) -> object:
+        return PartBody(self.context["parts"], many=True).data
 
 
 class Receipts(APIView):
     """Your receipts, newest first."""
 
     @extend_schema(
-        summary="Receipts of kills, square-offs and exits", responses=list_of(ReceiptHead), parameters=[Page],
+        operation_id="risk_receipts_list", summary="Receipts of kills, square-offs and exits", responses=list_of(ReceiptHead), parameters=[Page],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         pages = CursorPages()

@@ -35,7 +35,7 @@ Scope = ScopeLimit.Scope
 class ScopeLimitChange(GreekLimits):
     """All limits of one scope; null or left out is no limit. The scope user has no target."""
 
-    scope = serializers.ChoiceField(choices=Scope.values)
+    scope = serializers.ChoiceField(choices=Scope.choices)
     target = serializers.IntegerField(min_value=1, max_value=BIGGEST, required=False, allow_null=True)
     max_lots = Lots(required=False, allow_null=True, default=None)
     max_day_loss = Money(max_digits=14, min_value=0, required=False, allow_null=True, default=None)

@@ -23,6 +23,15 @@ def positions_of_pair(execution: StrategyExecution, *, lock: bool = False) -> li
     return list(rows.select_related("contract").order_by("leg_number", "contract__symbol"))
 
 
+def leaving(held: list[Position], only_legs: list[int] | None) -> list[Position]:
+    """What an exit closes of what is held: all, or the named legs with the shorts that lean on them."""
+    if only_legs is None:
+        return held
+    named = [position for position in held if position.leg_number in only_legs]
+    leaning = [short for short in held if any(gates.leans(short, hedge) for hedge in named)]
+    return named + [short for short in leaning if short not in named]
+
+
 def release(
     execution: StrategyExecution, closing: Iterable[Position], held: list[Position], desk: Desk
 ) -> list[Order]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from execution.engine import limits, marks, tell
 from execution.engine.desk import Desk
-from execution.engine.snapshot import LossWatch, Snapshot
+from execution.engine.losses import LossWatch
+from execution.engine.snapshot import Snapshot
 
 
 def leaving(desk: Desk, seen: Snapshot) -> set[int]:

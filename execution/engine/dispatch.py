@@ -33,6 +33,7 @@ from execution.states import TERMINAL, OrderState
 
 FIRST_LOOKUP = timedelta(seconds=1)
 LOST_AFTER = timedelta(seconds=15)  # without an answer: whoever sent it has died
+MOST_TOGETHER = 4  # entries: a wave of a pair or two
 LONGEST_TURN = timedelta(seconds=1)  # from the commit of several orders to the last one's leaving
 NOT_TRIED = NeverSent("An order before it had no answer, or took the broker too long.")
 LOGIN_REFUSED = "TOKEN_REFUSED"
@@ -44,10 +45,25 @@ def dispatch(order_id: int, desk: Desk) -> list[Work]:
 
 
 def dispatch_all(order_ids: Collection[int], desk: Desk) -> list[Work]:
-    """Send READY orders of one account, one after the other, exits first; what must wait waits.
+    """Send READY orders of one account, exits first; what must wait waits.
 
-    They are committed as SENDING together. When one has no answer, or the broker takes too long, the
-    rest is not sent: its wave stands still, and nothing leaves long after it was committed.
+    A worker that dies leaves what it had committed without an answer, so exits are committed one by
+    one, and entries few at a time.
+    """
+    if len(order_ids) > 1:
+        rows = Order.objects.filter(pk__in=order_ids, status=OrderState.READY)
+        closing = list(rows.filter(action=Order.Action.CLOSE).order_by("pk").values_list("pk", flat=True))
+        opening = list(rows.filter(action=Order.Action.OPEN).order_by("pk").values_list("pk", flat=True))
+        parts = [[pk] for pk in closing]
+        parts += [opening[n : n + MOST_TOGETHER] for n in range(0, len(opening), MOST_TOGETHER)]
+    else:
+        parts = [list(order_ids)]
+    return [work for part in parts for work in _send_together(part, desk.later())]
+
+
+def _send_together(order_ids: Collection[int], desk: Desk) -> list[Work]:
+    """Committed as SENDING together, sent one after the other. When one has no answer, or the broker
+    takes too long, the rest is not sent: its wave stands still, and nothing leaves long afterwards.
     """
     sending, works = mark_sending(order_ids, desk)
     answer: PlaceAnswer | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -27,7 +28,8 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     execution.started_at = desk.now
     late = int((desk.now - execution.due_at).total_seconds())
     if late > 1:
-        execution.detail = f"{late} s late: done at the first frame after it was due."
+        words = f"{late} s late: done at the first frame after it was due."
+        execution.detail = f"{execution.detail} {words}".strip()
     execution.save()
     return work(execution, desk)
 
@@ -40,26 +42,38 @@ def advance(execution_id: int, desk: Desk) -> list[Work]:
 
 
 def work(execution: StrategyExecution, desk: Desk) -> list[Work]:
-    """One step toward flat, inside the caller's transaction with the run locked."""
+    """One step toward flat, inside the caller's transaction with the run locked.
+
+    An exit of some legs brings those to flat, and the shorts that lean on them: these go first.
+    """
     _end_entries(execution, desk)
     waiting = closes.withdraw_opens(execution, desk)
     cancels = [Work(WorkKind.CANCEL, order.pk) for order in waiting]
     held = closes.positions_of_pair(execution, lock=True)
-    left = [position for position in held if not closes.is_worthless(position, desk)]
+    leaving = closes.leaving(held, execution.only_legs)
+    left = [position for position in leaving if not closes.is_worthless(position, desk)]
     if not left and not waiting and not _on_the_way(execution):
-        words = "Worthless longs are left to expire." if held else ""
+        words = "Worthless longs are left to expire." if leaving else ""
         runs.finish(execution, Status.DONE, desk, detail=" ".join([execution.detail, words]).strip())
         return cancels
     if not desk.is_open(execution.allocation.strategy.underlying):
         return cancels
+    if execution.only_legs is not None and waiting:  # one of them may be a short that needs its hedge
+        left = [position for position in left if position.quantity < 0]
     fresh = closes.release(execution, left, held, desk)
     return cancels + [Work(WorkKind.DISPATCH, order.pk) for order in fresh]
 
 
 def open_exit(
-    pair_positions: list[Position], desk: Desk, *, cause: str, due_at: datetime
+    pair_positions: list[Position],
+    desk: Desk,
+    *,
+    cause: str,
+    due_at: datetime,
+    detail: str = "",
+    legs: Sequence[int] | None = None,
 ) -> StrategyExecution | None:
-    """A due exit of the pair that holds these positions, unless one is under way."""
+    """A due exit of the pair that holds these positions, or of its legs, unless one is under way."""
     return services.open_exit(
         allocation=pair_positions[0].allocation,
         timeline=desk.timeline,
@@ -67,23 +81,31 @@ def open_exit(
         due_at=due_at,
         cause=cause,
         lots=max(abs(p.quantity) // p.contract.lot_size for p in pair_positions),
+        detail=detail,
+        legs=legs,
     )
 
 
 def _end_entries(execution: StrategyExecution, desk: Desk) -> None:
-    """An entry that is still being worked ends here: what it opened is about to be closed."""
+    """An entry that is still being worked ends here: what it opened is about to be closed.
+
+    A roll that waits is left to wait by an exit of some legs; one that has begun counts on all.
+    """
     rows = StrategyExecution.objects.filter(
         allocation=execution.allocation,
         timeline=execution.timeline,
         phase__in=["entry", "roll", "adjust"],
         status__in=[Status.DUE, Status.RUNNING],
     )
+    if execution.only_legs is not None:
+        rows = rows.exclude(phase="roll", status=Status.DUE)
     for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk").select_related(
             "allocation__strategy", "allocation__broker_account__user"):  # fmt: skip
         runs.finish(row, Status.FAILED, desk, code="WITHDRAWN", detail=f"Exit: {execution.cause}.")
 
 
 def _on_the_way(execution: StrategyExecution) -> bool:
-    return Order.objects.filter(
+    rows = Order.objects.filter(
         allocation=execution.allocation, timeline=execution.timeline, status__in=OPEN_STATES
-    ).exists()
+    )
+    return (rows if execution.only_legs is None else rows.filter(execution=execution)).exists()

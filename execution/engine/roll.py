@@ -25,6 +25,8 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     execution = runs.locked(execution_id, Status.DUE)
     if execution is None or not desk.is_open(execution.allocation.strategy.underlying):
         return []
+    if _legs_leave(execution):  # they are not rolled; the others are, once these are gone
+        return []
     held = closes.positions_of_pair(execution, lock=True)
     verdict = judged(execution, held, desk)
     if isinstance(verdict, Stop):
@@ -105,6 +107,13 @@ def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
         runs.finish(execution, Status.DONE, desk)
         return []
     return _open_new(execution, mine, desk)
+
+
+def _legs_leave(execution: StrategyExecution) -> bool:
+    return StrategyExecution.objects.filter(
+        allocation=execution.allocation, timeline=execution.timeline, phase="exit",
+        status__in=[Status.DUE, Status.RUNNING], only_legs__isnull=False,
+    ).exists()  # fmt: skip
 
 
 def _hold(execution: StrategyExecution, mine: list[Order], desk: Desk) -> list[Work]:

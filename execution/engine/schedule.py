@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from allocations.models import StrategyBrokerAllocation, TradingState
-from execution.engine import again, closes, day_loss, leave, marks, roll, tell
+from execution.engine import again, closes, day_loss, leave, roll, tell, watching
 from execution.engine.desk import Desk
-from execution.engine.snapshot import Snapshot, has_bounds
+from execution.engine.snapshot import Snapshot
+from execution.engine.watching import Leave
 from execution.models import Position, StrategyExecution
 from market.kernel import calendar
 from market.kernel.clock import at
@@ -72,27 +73,32 @@ def open_exits(desk: Desk, seen: Snapshot) -> None:
 
     A roll under way is no reason to wait: the exit ends it.
     """
-    lost = day_loss.leaving(desk, seen)
+    lost, leaves = day_loss.leaving(desk, seen), watching.judge(desk, seen)
     for pair, rows in seen.held.items():
-        if pair in seen.leaving or not _alive(rows, desk):
+        if seen.leaving.get(pair, ()) is None or not _alive(rows, desk):
             continue
         halted = seen.states[pair].state == TradingState.State.HALTED
-        cause = "kill" if halted else "day_loss" if pair in lost else _cause(rows, seen, desk)
-        if cause is None and pair in seen.adjusting:
+        urgent = "kill" if halted else "day_loss" if pair in lost else ""
+        urgent = urgent or ("sibling" if pair in seen.abandoned else "")
+        why = Leave(urgent, "") if urgent else _timed(rows, desk) or leaves.get(pair)
+        if why is None and pair in seen.adjusting:
             continue
-        _open_exit(rows, cause, desk)
+        _open_exit(rows, why, desk, leaving=pair in seen.leaving)
 
 
-def _open_exit(rows: list[Position], cause: str | None, desk: Desk) -> None:
+def _open_exit(rows: list[Position], why: Leave | None, desk: Desk, *, leaving: bool) -> None:
     alive, version = _alive(rows, desk), rows[0].allocation.strategy_version
-    if cause:
-        leave.open_exit(alive, desk, cause=cause, due_at=_due_at(version, cause, desk))
+    if why:
+        due_at = _due_at(version, why.cause, desk)
+        leave.open_exit(alive, desk, cause=why.cause, due_at=due_at, detail=why.detail, legs=why.legs)
         return
     expiring = _expiring(version, alive, desk)
     if not expiring:
         return
     due_at = _due_at(version, "expiry", desk)
     if version.at_expiry == StrategyVersion.AtExpiry.ROLL:
+        if leaving:  # legs that leave are not rolled; the others are, once these are gone
+            return
         roll.open_roll(rows[0].allocation_id, desk, due_at=due_at, positions=expiring)
     else:
         leave.open_exit(alive, desk, cause="expiry", due_at=due_at)
@@ -118,23 +124,11 @@ def _alive(rows: list[Position], desk: Desk) -> list[Position]:
     return [position for position in rows if not closes.is_worthless(position, desk)]
 
 
-def _cause(rows: list[Position], seen: Snapshot, desk: Desk) -> str | None:
-    """Why the whole pair must leave now, if it must. Stop and target are rupees a lot that was entered."""
+def _timed(rows: list[Position], desk: Desk) -> Leave | None:
+    """Whether the time has come at which the version exits."""
     version = rows[0].allocation.strategy_version
-    if rows[0].allocation_id in seen.abandoned:
-        return "sibling"
     if version.exit_time is not None and _exit_time_passed(version, rows, desk):
-        return "schedule"
-    if not has_bounds(version):
-        return None
-    trade = seen.trades[rows[0].allocation_id]
-    pnl = marks.gross_pnl(rows, desk.frame) - trade.realised_before
-    held = max(abs(row.quantity) // row.contract.lot_size for row in rows)
-    lots = max(1, min(trade.lots, held))  # an entry that was only partly filled holds fewer
-    if version.take_profit is not None and pnl >= version.take_profit * lots:
-        return "target"
-    if version.stop_loss is not None and pnl <= -version.stop_loss * lots:
-        return "stop"
+        return Leave("schedule", "")
     return None
 
 

@@ -3,41 +3,45 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 
-from allocations.models import PendingLimit, ScopeLimit, StrategyBrokerAllocation
+from allocations.models import PendingLimit, StrategyBrokerAllocation
 from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
 from execution.engine import siblings
-from execution.models import Order, Position, ReceiptAccount, Settlement, StrategyExecution
+from execution.engine.losses import LossWatch, loss_watches
+from execution.engine.trades import (
+    LEFT_BY,
+    Trade,
+    has_bounds,
+    is_share_of_premium,
+    may_enter_again,
+    open_trades,
+)
+from execution.models import (
+    Order,
+    Position,
+    ReceiptAccount,
+    Settlement,
+    StopWatch,
+    StrategyExecution,
+)
 from execution.reconcile.books import accounts_in
 from execution.states import OPEN_STATES
-from market.kernel.money import ZERO
 from market.models import Timeline
 from strategies.models import StrategyVersion
-from strategies.rules import Schedule
-from strategies.selectors import newest_versions, schedules_of, versions_by_id
+from strategies.rules import LegRule, Schedule
+from strategies.selectors import newest_versions, schedules_of, versions_by_id, watched_legs
 
 Status = StrategyExecution.Status
-#: Causes of the exits that a re-entry may follow.
-LEFT_BY = {"stop": ("stop",), "target": ("target",), "either": ("stop", "target")}
 RECEIPT_LIFE = timedelta(days=1)  # a receipt is not looked at for longer
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """The trade that a pair is in: the lots it was entered with, and what was realised before it."""
-
-    lots: int
-    realised_before: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +51,6 @@ class Again:
     pair: StrategyBrokerAllocation
     exit: StrategyExecution
     cycle: int
-
-
-@dataclass(frozen=True, slots=True)
-class LossWatch:
-    """A day loss limit over pairs that hold something: their positions of the day, and who they are."""
-
-    key: str
-    name: str
-    most: Decimal
-    closes: bool
-    positions: list[Position]
-    pairs: set[int]
-    example: StrategyBrokerAllocation
 
 
 class OpenOrder(NamedTuple):
@@ -109,16 +100,37 @@ class Snapshot:
         return found
 
     @cached_property
-    def leaving(self) -> set[int]:
-        """Pairs that have an exit under way."""
-        rows = self._runs.filter(phase="exit", status__in=[Status.DUE, Status.RUNNING])
-        return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
+    def leaving(self) -> dict[int, list[int] | None]:
+        """By pair that has an exit under way, the legs that leave; None for all of them."""
+        return {pair: legs for pair, phase, legs in self._changing if phase == "exit"}
+
+    @cached_property
+    def watched_legs(self) -> dict[int, dict[int, LegRule]]:
+        """By version that is held, its legs with a stop or target of their own."""
+        versions = {rows[0].allocation.strategy_version_id for rows in self.held.values()}
+        return watched_legs(versions) if versions else {}
+
+    @cached_property
+    def watches(self) -> dict[tuple[int, str], StopWatch]:
+        """By pair and contract ("" for the whole trade), what its stops have seen."""
+        pairs = {pair: rows[0].allocation for pair, rows in self.held.items()}
+        legs = self.watched_legs
+        guarded = [pk for pk, p in pairs.items() if has_bounds(p) or p.strategy_version_id in legs]
+        if not guarded:
+            return {}
+        rows = StopWatch.objects.filter(timeline=self.timeline, allocation__in=guarded)
+        return {(row.allocation_id, row.symbol): row for row in rows}
 
     @cached_property
     def adjusting(self) -> set[int]:
         """Pairs that are being changed by hand: a roll waits until that is over."""
-        rows = self._runs.filter(phase="adjust", status__in=[Status.DUE, Status.RUNNING])
-        return set(rows.values_list("allocation_id", flat=True)) if self.held else set()
+        return {pair for pair, phase, _ in self._changing if phase == "adjust"}
+
+    @cached_property
+    def _changing(self) -> list[tuple[int, str, list[int] | None]]:
+        """(pair, phase, legs) of exits and adjustments under way of what is held."""
+        rows = self._runs.filter(phase__in=["exit", "adjust"], status__in=[Status.DUE, Status.RUNNING])
+        return list(rows.values_list("allocation_id", "phase", "only_legs")) if self.held else []
 
     @cached_property
     def states(self) -> dict[int, Effective]:
@@ -129,11 +141,12 @@ class Snapshot:
     def trades(self) -> dict[int, Trade]:
         """By pair that holds something and has a stop or target, its open trade."""
         bound = {
-            pair
+            pair: rows[0].allocation.strategy_version
             for pair, rows in self.held.items()
-            if has_bounds(rows[0].allocation.strategy_version)
+            if has_bounds(rows[0].allocation)
         }
-        return _trades(self.timeline, bound)
+        shares = {pair for pair, version in bound.items() if is_share_of_premium(version)}
+        return open_trades(self.timeline, set(bound), shares)
 
     @cached_property
     def abandoned(self) -> set[int]:
@@ -166,7 +179,8 @@ class Snapshot:
     def again(self) -> list[Again]:
         """Pairs whose last exit of the day allows a re-entry that has not been asked yet."""
         exits = self._runs.filter(
-            trading_day=self.day, phase="exit", status=Status.DONE, cause__in=LEFT_BY["either"]
+            trading_day=self.day, phase="exit", status=Status.DONE, cause__in=LEFT_BY["either"],
+            only_legs=None,
         ).exclude(strategy_version__reentry="none")
         last = {run.allocation_id: run for run in exits.select_related("strategy_version").order_by("cycle")}
         if not last:
@@ -239,51 +253,6 @@ class Snapshot:
         ).order_by("allocation_id", "leg_number")
 
 
-def may_enter_again(left: StrategyExecution, runs: list[StrategyExecution]) -> bool:
-    """Nothing of the pair is under way, no entry was asked since it left, and the count allows one."""
-    version, entries = left.strategy_version, [run for run in runs if run.phase == "entry"]
-    asked = sum(run.cause == "reentry" for run in entries)
-    return (
-        left.cause in LEFT_BY[version.reentry_after]
-        and asked < version.reentry_count
-        and not any(run.status in (Status.DUE, Status.RUNNING) for run in runs)
-        and not any(run.due_at >= left.finished_at for run in entries if left.finished_at)
-        and not any(run.phase == "exit" and run.cycle > left.cycle for run in runs)
-    )
-
-
-def has_bounds(version: StrategyVersion) -> bool:
-    """Whether a stop or target in rupees watches the trade."""
-    return version.take_profit is not None or version.stop_loss is not None
-
-
-def loss_watches(
-    held: Mapping[int, list[Position]], closed: Iterable[Position]
-) -> list[LossWatch]:
-    """Of each pair that holds something, and of each wider limit over one; what was closed today counts."""
-    by_pair: dict[int, list[Position]] = {pair: list(rows) for pair, rows in held.items()}
-    for row in closed:
-        by_pair.setdefault(row.allocation_id, []).append(row)
-    pairs = {pk: rows[0].allocation for pk, rows in by_pair.items()}
-    watches = [
-        LossWatch(f"pair:{pk}", f"pair {pairs[pk].name}", pairs[pk].max_day_loss,
-                  pairs[pk].square_off_at_loss, by_pair[pk], {pk}, pairs[pk])
-        for pk in held
-    ]  # fmt: skip
-    users = {pairs[pk].broker_account.user_id for pk in held}
-    rows = ScopeLimit.objects.filter(user__in=users, max_day_loss__isnull=False)
-    for limit in rows.select_related("broker_account", "basket").order_by("pk"):
-        inside = {pk for pk, pair in pairs.items() if limit.reaches(pair)}
-        open_pairs = sorted(inside & held.keys())
-        if open_pairs and limit.max_day_loss is not None:
-            positions = [row for pk in sorted(inside) for row in by_pair[pk]]
-            watches.append(
-                LossWatch(f"limit:{limit.pk}", limit.name, limit.max_day_loss, limit.square_off_at_loss,
-                          positions, set(open_pairs), pairs[open_pairs[0]])
-            )  # fmt: skip
-    return watches
-
-
 def provisional(timeline: Timeline) -> QuerySet[Settlement]:
     """Provisional settlements that no final one has corrected yet."""
     rows = Settlement.objects.filter(position__timeline=timeline, provisional=True)
@@ -330,24 +299,3 @@ def versions_to_enter(
                 wanted[pair.pk] = row["strategy_version"]
     found = versions_by_id(wanted.values())
     return chosen | {pair: found[version] for pair, version in wanted.items() if version in found}
-
-
-def _trades(timeline: Timeline, pairs: set[int]) -> dict[int, Trade]:
-    """By pair, its open trade; what its flat rows have realised since is taken off `realised_before`."""
-    entries = (
-        StrategyExecution.objects.filter(
-            timeline=timeline, allocation__in=pairs, phase="entry", started_at__isnull=False
-        )
-        .order_by("allocation_id", "-started_at")
-        .distinct("allocation_id")
-        .values_list("allocation_id", "lots", "realised_before")
-    )
-    found = {pair: (lots, before) for pair, lots, before in entries}
-    flat: dict[int, Decimal] = defaultdict(Decimal)
-    rows = Position.objects.filter(timeline=timeline, allocation__in=pairs, quantity=0)
-    for pair, realised in rows.values_list("allocation_id", "realised"):
-        flat[pair] += realised
-    return {
-        pair: Trade(lots, before - flat[pair])
-        for pair, (lots, before) in ((p, found.get(p, (1, ZERO))) for p in pairs)
-    }

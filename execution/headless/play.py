@@ -24,7 +24,7 @@ from brokers.types import Adapter
 from execution.engine import loop
 from execution.engine.desk import Desk, Silent, Work, WorkKind
 from execution.engine.snapshot import Snapshot
-from execution.models import Order, Settlement
+from execution.models import Order, Settlement, StopWatch
 from execution.states import AT_BROKER
 from market.kernel import calendar
 from market.kernel.clock import ist_day
@@ -35,6 +35,7 @@ LATENCY = timedelta(milliseconds=40)  # simulated wall time of one step
 RATE_WAIT = timedelta(milliseconds=250)
 MOST_STEPS = 100_000
 CLOCK = f'UPDATE "{Timeline._meta.db_table}"'  # of every frame; a tick has it from the frame
+WATCHES = f'INSERT INTO "{StopWatch._meta.db_table}"'  # the tick itself puts them into its snapshot
 CALLS = {WorkKind.DISPATCH, WorkKind.CANCEL, WorkKind.CHASE}
 
 
@@ -105,7 +106,7 @@ class Player:
         return known is None or bool(known.open_orders)
 
     def _forget_at_writes(self, execute: Any, sql: str, *rest: Any) -> Any:
-        writes = sql.startswith(("INSERT", "UPDATE", "DELETE")) and not sql.startswith(CLOCK)
+        writes = sql.startswith(("INSERT", "UPDATE", "DELETE")) and not sql.startswith((CLOCK, WATCHES))
         if writes and self._seen is not None:
             self._seen.forget()
         return execute(sql, *rest)

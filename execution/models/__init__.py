@@ -12,6 +12,7 @@ from execution.models.reconciliation import (
     Mismatch,
 )
 from execution.models.runs import StrategyExecution
+from execution.models.watches import StopWatch
 
 __all__ = [
     "AccountBook",
@@ -27,5 +28,6 @@ __all__ = [
     "Receipt",
     "ReceiptAccount",
     "Settlement",
+    "StopWatch",
     "StrategyExecution",
 ]

@@ -45,6 +45,9 @@ class StrategyExecution(models.Model):
     started_at = models.DateTimeField(null=True, help_text="market time")
     finished_at = models.DateTimeField(null=True, help_text="market time")
     deadline = models.DateTimeField(null=True, help_text="wall time; entries only")
+    only_legs = models.JSONField(
+        null=True, help_text="the legs that this exit closes; none: everything the pair holds"
+    )
     armed_at = models.DateTimeField(
         null=True, help_text="market time; an entry that waits for a price since then"
     )

@@ -8,14 +8,16 @@ from django.db import transaction
 
 from brokers.models import BrokerAccount
 from brokers.types import ReadFailed
-from execution import differences
+from execution import differences, rates
 from execution.differences import Difference, Guess, Kind
+from execution.engine import calls
 from execution.engine.apply import apply_books
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.wires import open_wire
 from execution.models import AccountBook, Mismatch, Order, OrderEvent, StrategyExecution
 from execution.reconcile import books, holdings, mismatches, ours
 from execution.reconcile.books import Read
+from execution.services import lock_account
 from execution.states import OrderState
 from market.models import Timeline
 
@@ -126,4 +128,14 @@ def _cancel_chosen(account: BrokerAccount, desk: Desk) -> None:
         chosen=differences.Fix.CANCEL,
     )  # fmt: skip
     for number in rows.values_list("number", flat=True):
-        open_wire(desk, account).cancel(number)
+        call = f"reconcile:{number}:{desk.wall.isoformat()}"
+        if _may_call(account, call, desk):
+            open_wire(desk, account).cancel(number)
+            calls.land(account.pk, call, desk.later().wall)
+
+
+@transaction.atomic
+def _may_call(account: BrokerAccount, call: str, desk: Desk) -> bool:
+    """Whether the account's rate has room; if not, the next look asks."""
+    lock_account(account.pk)
+    return calls.take(account, rates.Kind.CANCEL, call, desk.wall)

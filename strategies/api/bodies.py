@@ -11,10 +11,10 @@ from rest_framework import serializers
 from baskets.api import BasketBody
 from market.kernel.contracts import UNDERLYINGS
 from strategies.api.conditions import CLOCK, ConditionsBody
-from strategies.models import Leg, Strategy, StrategyVersion
+from strategies.models import Leg, Strategy, StrategyVersion, Trail
 from strategies.presets import PRESETS
 from strategies.rules import LONGEST_PATIENCE, LegRule, Terms
-from strategies.selectors import TERM_FIELDS
+from strategies.selectors import LEG_FIELDS, TERM_FIELDS
 from users.api.fields import Money
 from users.api.serializers import StrictSerializer
 
@@ -24,6 +24,14 @@ class PlainDecimal(serializers.DecimalField):
 
     def to_representation(self, value: Any) -> str:
         return f"{Decimal(value).normalize():f}"
+
+
+def distance(**kwargs: Any) -> PlainDecimal:
+    return PlainDecimal(max_digits=12, decimal_places=2, required=False, allow_null=True, **kwargs)
+
+
+def amount(**kwargs: Any) -> Money:
+    return Money(max_digits=14, required=False, allow_null=True, **kwargs)
 
 
 class LegBody(StrictSerializer):
@@ -40,6 +48,13 @@ class LegBody(StrictSerializer):
     )
     expiry_rule = serializers.ChoiceField(choices=Leg.ExpiryRule.choices)
     expiry_date = serializers.DateField(required=False, allow_null=True, default=None)
+    stop = distance(help_text="how far against you, in its unit")
+    stop_unit = serializers.ChoiceField(choices=Leg.Unit.choices, required=False)
+    target = distance(help_text="how far in favour, in its unit")
+    target_unit = serializers.ChoiceField(choices=Leg.Unit.choices, required=False)
+    trail = serializers.ChoiceField(choices=Trail.choices, required=False)
+    trail_every = distance(help_text="stepped: in the unit of the stop")
+    trail_by = distance(help_text="stepped: how far each step moves the stop")
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         future = data["option_type"] == Leg.OptionType.FUT
@@ -66,8 +81,24 @@ class TermsBody(ConditionsBody):
     atm_base = serializers.ChoiceField(choices=StrategyVersion.AtmBase.choices, required=False)
     entry_tolerance_seconds = serializers.IntegerField(min_value=0, max_value=3600, required=False)
     completion = serializers.ChoiceField(choices=StrategyVersion.Completion.choices, required=False)
-    take_profit = Money(max_digits=14, required=False, allow_null=True)
-    stop_loss = Money(max_digits=14, required=False, allow_null=True)
+    take_profit = amount()
+    stop_loss = amount()
+    take_profit_unit = serializers.ChoiceField(choices=StrategyVersion.TargetUnit.choices, required=False)
+    stop_loss_unit = serializers.ChoiceField(choices=StrategyVersion.StopUnit.choices, required=False)
+    trail = serializers.ChoiceField(choices=Trail.choices, required=False)
+    trail_every = amount(help_text="stepped: in the unit of stop_loss")
+    trail_by = amount(help_text="stepped: how far each step moves the stop")
+    lock_at = amount(help_text="rupees a lot of profit at which lock_profit is kept")
+    lock_profit = amount()
+    lock_every = amount(help_text="rupees a lot beyond lock_at, for each of which lock_by more is kept")
+    lock_by = amount()
+    on_leg_stop = serializers.ChoiceField(choices=StrategyVersion.OnLegStop.choices, required=False)
+    break_even = serializers.BooleanField(
+        required=False, help_text="a leg's stop moves the other legs' stops to cost"
+    )
+    confirm_frames = serializers.IntegerField(
+        min_value=1, max_value=10, required=False, help_text="frames for which a crossing must hold"
+    )
     at_expiry = serializers.ChoiceField(choices=StrategyVersion.AtExpiry.choices, required=False)
     roll_time = serializers.TimeField(
         input_formats=CLOCK, format="%H:%M:%S", required=False, allow_null=True
@@ -153,6 +184,12 @@ class StrategyBody(serializers.ModelSerializer):
 class VersionTerms(serializers.ModelSerializer):
     take_profit = Money(allow_null=True)
     stop_loss = Money(allow_null=True)
+    trail_every = Money(allow_null=True)
+    trail_by = Money(allow_null=True)
+    lock_at = Money(allow_null=True)
+    lock_profit = Money(allow_null=True)
+    lock_every = Money(allow_null=True)
+    lock_by = Money(allow_null=True)
 
     class Meta:
         model = StrategyVersion
@@ -161,19 +198,14 @@ class VersionTerms(serializers.ModelSerializer):
 
 class VersionLegs(serializers.ModelSerializer):
     strike_value = PlainDecimal(max_digits=12, decimal_places=4, allow_null=True)
+    stop = PlainDecimal(max_digits=12, decimal_places=2, allow_null=True)
+    target = PlainDecimal(max_digits=12, decimal_places=2, allow_null=True)
+    trail_every = PlainDecimal(max_digits=12, decimal_places=2, allow_null=True)
+    trail_by = PlainDecimal(max_digits=12, decimal_places=2, allow_null=True)
 
     class Meta:
         model = Leg
-        fields = (
-            "number",
-            "side",
-            "ratio",
-            "option_type",
-            "strike_rule",
-            "strike_value",
-            "expiry_rule",
-            "expiry_date",
-        )
+        fields = LEG_FIELDS
 
 
 class StrategyShape(VersionTerms):

@@ -46,6 +46,21 @@ TERMS = OpenApiExample(
     request_only=True,
 )  # fmt: skip
 CHANGE = OpenApiExample("Exit earlier", value={"exit_time": "15:00"}, request_only=True)
+STOPS = OpenApiExample(
+    "Stops and a lock",
+    value={
+        "stop_loss": "3000.00", "trail": "stepped", "trail_every": "500.00", "trail_by": "250.00",
+        "lock_at": "2000.00", "lock_profit": "800.00", "break_even": True,
+        "legs": [
+            {"side": "SELL", "option_type": "CE", "strike_value": "4", "expiry_rule": "this_week",
+             "stop": "30", "stop_unit": "percent"},
+            {"side": "SELL", "option_type": "PE", "strike_value": "-4", "expiry_rule": "this_week",
+             "stop": "30", "stop_unit": "percent", "trail": "continuous"},
+        ],
+        "naked_calls": 1, "naked_puts": 1,
+    },
+    request_only=True,
+)  # fmt: skip
 GUARDED = OpenApiExample(
     "Entry guards, and one re-entry after a stop",
     value={
@@ -158,7 +173,7 @@ class StrategyDetail(APIView):
         return self._revise(request, strategy, data["name"], bodies.as_terms(data))
 
     @extend_schema(
-        summary="Change some of a strategy's terms", request=bodies.Change, examples=[CHANGE, GUARDED],
+        summary="Change some of a strategy's terms", request=bodies.Change, examples=[CHANGE, STOPS, GUARDED],
         **STRATEGY,
     )  # fmt: skip
     def patch(self, request: Request, strategy_id: int) -> Response:

@@ -9,6 +9,8 @@ from strategies.rules.dates import (
     nearest_rule,
     next_expiry,
 )
+from strategies.rules.exit_checks import check_pair_exits
+from strategies.rules.exits import PAIR_EXITS, StrategyExits
 from strategies.rules.guards import (
     CLEARING,
     Blocked,
@@ -49,6 +51,7 @@ __all__ = [
     "CLEARING",
     "CONDITION_FIELDS",
     "LONGEST_PATIENCE",
+    "PAIR_EXITS",
     "STRIKE_RULES",
     "AtmBase",
     "Blocked",
@@ -61,6 +64,7 @@ __all__ = [
     "LegRule",
     "ResolvedLeg",
     "Schedule",
+    "StrategyExits",
     "Terms",
     "Unresolvable",
     "Watch",
@@ -68,6 +72,7 @@ __all__ = [
     "atm_strike",
     "blocked",
     "check",
+    "check_pair_exits",
     "coverable_lots",
     "covers",
     "expiry_of",

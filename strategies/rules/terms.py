@@ -10,7 +10,9 @@ from decimal import Decimal
 from market.kernel import contracts
 from strategies.rules.conditions import Conditions, check_conditions
 from strategies.rules.dates import Schedule, expiry_of, nearest_rule
-from strategies.rules.values import AtmBase, LegRule, Unresolvable
+from strategies.rules.exit_checks import check_exits
+from strategies.rules.stops import Trail
+from strategies.rules.values import AtmBase, LegRule, StopUnit, TargetUnit, Unresolvable
 from strategies.rules.written import naked_as_written
 from users.errors import Refused
 
@@ -34,6 +36,18 @@ class Terms(Conditions):
     completion: str = "hold_hedged"
     take_profit: Decimal | None = None
     stop_loss: Decimal | None = None
+    take_profit_unit: TargetUnit = "rupees"
+    stop_loss_unit: StopUnit = "rupees"
+    trail: Trail = "none"
+    trail_every: Decimal | None = None
+    trail_by: Decimal | None = None
+    lock_at: Decimal | None = None
+    lock_profit: Decimal | None = None
+    lock_every: Decimal | None = None
+    lock_by: Decimal | None = None
+    on_leg_stop: str = "leg"
+    break_even: bool = False
+    confirm_frames: int = 2
     at_expiry: str = "settle"
     roll_time: time | None = None
     roll_days_before: int = 0
@@ -89,6 +103,7 @@ def check(terms: Terms, *, underlying: str, house: House) -> None:
     _check_times(terms, house)
     _check_days(terms)
     _check_at_expiry(terms)
+    check_exits(terms)
     _check_naked(terms)
     check_conditions(terms, house)
 
@@ -169,11 +184,6 @@ def _check_times(terms: Terms, house: House) -> None:
         raise Refused("chase_after_seconds",
                       f"A resting order waits 0 to {LONGEST_PATIENCE} seconds before its price is moved.",
                       fix="Send 0 to follow every frame.", field="chase_after_seconds")  # fmt: skip
-    for field in ("take_profit", "stop_loss"):
-        amount = getattr(terms, field)
-        if amount is not None and amount <= 0:
-            raise Refused("not_above_zero", f"{field} is rupees a lot, above 0.",
-                          fix="Send a positive amount, or none.", field=field)  # fmt: skip
 
 
 def _check_days(terms: Terms) -> None:

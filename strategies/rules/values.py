@@ -9,9 +9,13 @@ from enum import StrEnum
 from typing import Literal
 
 from market.kernel.contracts import Contract
+from strategies.rules.stops import Trail
 
 Side = Literal["BUY", "SELL"]
 AtmBase = Literal["synthetic", "spot", "future"]
+LegUnit = Literal["points", "percent", "underlying"]
+StopUnit = Literal["rupees", "percent", "underlying"]
+TargetUnit = Literal["rupees", "percent"]
 
 
 class Code(StrEnum):
@@ -39,7 +43,10 @@ class Unresolvable(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegRule:
-    """One leg as written: strike and expiry are rules. `strike_value` means what the rule says."""
+    """One leg as written: strike and expiry are rules. `strike_value` means what the rule says.
+
+    `stop` and `target` are distances in their units; a trail is in the unit of the stop.
+    """
 
     number: int
     side: Side
@@ -50,6 +57,13 @@ class LegRule:
     expiry_rule: str
     expiry_date: date | None
     atm_base: AtmBase = "synthetic"
+    stop: Decimal | None = None
+    stop_unit: LegUnit = "points"
+    target: Decimal | None = None
+    target_unit: LegUnit = "points"
+    trail: Trail = "none"
+    trail_every: Decimal | None = None
+    trail_by: Decimal | None = None
 
     @property
     def is_option(self) -> bool:

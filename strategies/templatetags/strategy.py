@@ -69,6 +69,76 @@ def entry_days(version: StrategyVersion) -> str:
     return "on " + ", ".join(WEEKDAYS[n] for n in sorted(version.weekdays))
 
 
+@register.filter
+def target_rule(version: StrategyVersion) -> str:
+    """2,500.00 rupees a lot; 50% of the premium; none."""
+    if version.take_profit is None:
+        return "none"
+    return _amount(version.take_profit, version.take_profit_unit)
+
+
+@register.filter
+def stop_rule(version: StrategyVersion) -> str:
+    """3,000.00 rupees a lot, moved by 250 for every 500 gained."""
+    if version.stop_loss is None:
+        return "none"
+    return _amount(version.stop_loss, version.stop_loss_unit) + _trail(version)
+
+
+@register.filter
+def lock_rule(version: StrategyVersion) -> str:
+    """800 of 2,000, then 300 more for every 500; rupees a lot."""
+    if version.lock_at is None or version.lock_profit is None:
+        return "none"
+    words = f"keeps {grouped(version.lock_profit, places=0)} from {grouped(version.lock_at, places=0)} on"
+    if version.lock_every is not None and version.lock_by is not None:
+        every, more = grouped(version.lock_every, places=0), grouped(version.lock_by, places=0)
+        words += f", {more} more for every {every} beyond"
+    return f"{words}; rupees a lot"
+
+
+@register.filter
+def leg_exits(leg: LegRule) -> str:
+    """stop 30% of its premium, trailing continuously; target 20 points."""
+    parts = []
+    if leg.stop is not None:
+        parts.append(f"stop {_amount(leg.stop, leg.stop_unit, of='its')}{_trail(leg)}")
+    if leg.target is not None:
+        parts.append(f"target {_amount(leg.target, leg.target_unit, of='its')}")
+    return "; ".join(parts)
+
+
+@register.filter
+def has_leg_stops(version: StrategyVersion) -> bool:
+    return any(leg.stop is not None for leg in version.legs.all())
+
+
+@register.filter
+def has_exits(version: StrategyVersion) -> bool:
+    """Whether a price may end the trade."""
+    levels = (version.take_profit, version.stop_loss, version.lock_at)
+    legs = (level for leg in version.legs.all() for level in (leg.stop, leg.target))
+    return any(level is not None for level in (*levels, *legs))
+
+
+def _amount(value: Decimal, unit: str, *, of: str = "the") -> str:
+    words = {
+        "rupees": f"{grouped(value)} rupees a lot",
+        "percent": f"{strike(value)}% of {of} premium",
+        "underlying": f"{strike(value)} points of the underlying",
+        "points": f"{strike(value)} points",
+    }
+    return words[unit]
+
+
+def _trail(rule: StrategyVersion | LegRule) -> str:
+    if rule.trail == "continuous":
+        return ", trailing continuously"
+    if rule.trail != "stepped" or rule.trail_by is None or rule.trail_every is None:
+        return ""
+    return f", moved by {strike(rule.trail_by)} for every {strike(rule.trail_every)} gained"
+
+
 def _steps(value: Decimal) -> str:
     return "at the money" if value == 0 else f"ATM {_signed(value)} strikes"
 

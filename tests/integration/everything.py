@@ -27,6 +27,7 @@ from execution.models import (
     Receipt,
     ReceiptAccount,
     Settlement,
+    StopWatch,
 )
 from execution.services import pause
 from market.fact_services import seed_facts
@@ -218,6 +219,12 @@ def _ledger(subscription: Subscription, timeline: Any) -> None:
 
 def _trading_rows(owner: User, played: story.World) -> None:
     pause(user=owner, scope="pair", target=played.pairs[-1].pk, by=owner, source="test", now=NOW)
+    held = played.pairs[0].positions.select_related("contract").first()
+    StopWatch.objects.create(
+        allocation=played.pairs[0], timeline=played.timeline, symbol=held.contract.symbol,
+        leg_number=held.leg_number, since=held.opened_at, stop=Decimal(-30), stop_at=Decimal("101.20"),
+        updated_at=NOW,
+    )  # fmt: skip
     Settlement.objects.create(
         position=played.pairs[0].positions.first(), trading_day=story.DAY, quantity=65,
         price=Decimal("12.00"), underlying_price=Decimal("24500.00"), provisional=True,

@@ -335,9 +335,9 @@ def test_the_pages_of_signing_in_never_fail(route, world):
 
 #: Lists of facts, whose length nobody's rows change.
 FIXED = {"market-chain", "market-smile", "market-term-structure", "market-contracts", "market-calendar",
-         "market-clock", "presets"}  # fmt: skip
+         "market-clock", "presets", "executions-codes"}  # fmt: skip
 #: How the whole list is asked for, where not by ?limit=100.
-LONGEST = {"risk": ""}
+LONGEST = {"risk": "", "risk-scope-limits": ""}
 
 
 def test_a_list_costs_as_many_queries_for_many_rows_as_for_few(world):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -24,10 +24,13 @@ from market.sources.spread import SpreadModel
 from marketplace.fees import performance_fee
 from optionsplatform import environments, processes
 from strategies.presets import PRESETS
+from strategies.rules import LegRule, exits
+from strategies.rules.stops import Bounds, Watch, has_fired, observed
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 AUGUST_4 = date(2026, 8, 4)
+AUGUST_4_NOON = at(AUGUST_4, time(12, 0))
 EXTENSIONS = ("py", "md", "csv", "json", "yml", "png", "txt", "ini", "html", "toml")
 MADE_AT_RUN_TIME = (".data/", ".venv/", "static/vendor/")
 MACHINE_PATH = re.compile(r"(?<![\w.)])/(?:work|tmp|root|home|Users|mnt|opt|srv)/")
@@ -270,3 +273,61 @@ def test_the_spread_model_is_the_one_that_the_sources_document_states():
     assert f"{model.option_fraction * 100:f}".rstrip("0") + "% of the last price for options" in said
     assert f"{model.future_fraction * 100:f}".rstrip("0") + "% for futures" in said
     assert f"{model.displayed_lots} lots displayed" in said
+
+
+@pytest.mark.parametrize(
+    ("column", "bounds"),
+    [
+        ("in steps", Bounds(stop=Decimal(30), trail="stepped", trail_every=Decimal(10), trail_by=Decimal(5))),
+        ("continuous", Bounds(stop=Decimal(30), trail="continuous")),
+    ],
+)
+def test_the_trails_of_the_stops_document_follow_its_prices(column, bounds):
+    watch, rule = Watch(), _leg("SELL CE", stop="30 points", target="")
+    for row in table("docs/algorithms/stops.md", "frame"):
+        at = AUGUST_4_NOON + timedelta(seconds=int(row["frame"]))
+        gains = exits.leg_gains(
+            rule, entry=Decimal(100), mark=Decimal(row["ask"]), at=at, moved=None
+        )
+        watch = observed([bounds], watch, gains, frames=2)
+        level = exits.level_at(rule, watch.stop, unit="points", entry=Decimal(100), watch=watch)
+        assert (row["frame"], money(level)) == (row["frame"], row[column])
+        assert has_fired(watch, 2) == (f"{column}: bought back" == row[""])
+
+
+@pytest.mark.parametrize("row", table("docs/algorithms/stops.md", "leg"), ids=str)
+def test_the_levels_of_the_stops_document_are_those_of_their_units(row):
+    rule, entry = _leg(row["leg"], stop=row["stop"], target=row["target"]), Decimal(row["entry"])
+    bounds, watch = exits.leg_bounds(rule, entry), Watch(reference=Decimal(24500))
+
+    stop = exits.level_at(rule, -bounds.stop, unit=rule.stop_unit, entry=entry, watch=watch)
+    target = exits.level_at(rule, bounds.target, unit=rule.target_unit, entry=entry, watch=watch)
+
+    assert (money(stop), money(target)) == (row["stop at"], row["target at"])
+
+
+def _leg(name: str, *, stop: str, target: str) -> LegRule:
+    """SELL CE with distances like "30 points"."""
+    side, option_type = name.split(" ")
+    levels = {}
+    for field, words in (("stop", stop), ("target", target)):
+        if words:
+            value, unit = words.split(" ")
+            levels |= {field: Decimal(value), f"{field}_unit": unit}
+    return LegRule(
+        number=1, side=side, ratio=1, option_type=option_type, strike_rule="atm",
+        strike_value=Decimal(0), expiry_rule="this_week", expiry_date=None, **levels,
+    )  # fmt: skip
+
+
+def test_the_lock_of_the_stops_document_keeps_what_it_says():
+    own = exits.StrategyExits(
+        lock_at=Decimal(2000), lock_profit=Decimal(800), lock_every=Decimal(500), lock_by=Decimal(300)
+    )
+    watch = Watch()
+    for n, row in enumerate(table("docs/algorithms/stops.md", "profit a lot"), 1):
+        at = AUGUST_4_NOON + timedelta(seconds=n)
+        gains = exits.strategy_gains(Decimal(row["profit a lot"]), first=at, last=at, moved=None)
+        watch = observed([own.bounds(None)], watch, gains, frames=1)
+        found = ("none" if watch.locked is None else money(watch.locked), watch.crossed or "no")
+        assert found == (row["locked"], row["leaves"])

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from users import alarm_services, selectors
-from users.alarms import SEVERITIES, TOPICS
+from users.alarms import TOPICS
 from users.api.authentication import caller, origin
 from users.api.lists import CursorPages
 from users.api.serializers import BIGGEST, StrictSerializer
@@ -40,7 +40,9 @@ class NewChannel(StrictSerializer):
     name = serializers.CharField(max_length=80)
     address = serializers.CharField(max_length=400)
     token = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
-    lowest = serializers.ChoiceField(choices=SEVERITIES, required=False, default="warning")
+    lowest = serializers.ChoiceField(
+        choices=AlarmChannel.Lowest.choices, required=False, default=AlarmChannel.Lowest.WARNING
+    )
     topics = serializers.ListField(
         child=serializers.ChoiceField(choices=list(TOPICS)), required=False, max_length=len(TOPICS),
         default=list, help_text="empty: all",

@@ -27,6 +27,18 @@ def test_lots_are_allocated_to_a_broker(api, strategy, account):
     assert AuditEntry.objects.get(action="allocation.create").after["lots"] == 2
 
 
+def test_a_pair_has_exits_of_its_own(api, strategy, account):
+    own = {"stop_loss": "1500.00", "take_profit": None, "trail": "stepped", "trail_every": "400.00",
+           "trail_by": "200.00"}  # fmt: skip
+    path = f"/options/strategies/{strategy.pk}/brokers"
+    body = api.post(path, {"broker_account_id": account.pk, **LIMITS, **own}, format="json").json()
+
+    assert {name: body[name] for name in own} == own
+    cleared = {"stop_loss": None, "trail": "", "trail_every": None, "trail_by": None}
+    after = api.patch(f"{path}/{body['id']}", cleared, format="json").json()
+    assert {name: after[name] for name in cleared} == cleared
+
+
 def test_the_same_idempotency_key_allocates_once(api, strategy, account):
     sent, key = {"broker_account_id": account.pk, **LIMITS}, {"HTTP_IDEMPOTENCY_KEY": "a-1"}
     path = f"/options/strategies/{strategy.pk}/brokers"
@@ -50,6 +62,10 @@ def test_the_same_idempotency_key_allocates_once(api, strategy, account):
         ({"max_margin": "-1.00"}, "/max_margin"),
         ({"max_open_positions": 0}, "/max_open_positions"),
         ({"product": "CNC"}, "/product"),
+        ({"stop_loss": "0"}, "/stop_loss"),
+        ({"take_profit": "-1.00"}, "/take_profit"),
+        ({"trail": "continuous"}, "/trail"),
+        ({"stop_loss": "900", "trail": "stepped", "trail_every": "50"}, "/trail_by"),
         ({"broker_account_id": 999999}, "/broker_account_id"),
         ({"colour": "red"}, "/colour"),
     ],

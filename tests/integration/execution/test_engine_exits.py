@@ -255,9 +255,11 @@ def test_a_strategy_leaves_at_its_profit_or_loss(desk_of, rule, cause):
         return quotes
 
     desk.at(9, 21, change=moved)
+    desk.at(9, 22, change=moved)
 
     run = desk.run(pair, "exit")
     assert (run.cause, run.status) == (cause, "done")
+    assert run.detail.startswith("Stop at -300.00" if cause == "stop" else "Target of 300.00")
     assert desk.held(pair) == {}
 
 

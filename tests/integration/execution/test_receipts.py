@@ -86,7 +86,7 @@ def test_a_kill_of_one_pair_leaves_its_neighbours_in_the_brokers_book(held, owne
 
 
 class Meddled:
-    """The account's wire, with a position that somebody bought in the broker's own app."""
+    """The account's wire, with units that somebody sold in the broker's own app once ours were closed."""
 
     def __init__(self, wire, extra):
         self._wire, self._extra = wire, extra
@@ -95,7 +95,9 @@ class Meddled:
         return getattr(self._wire, name)
 
     def positions(self):
-        return [*self._wire.positions(), self._extra]
+        rows = self._wire.positions()
+        ours_is_open = any(row.symbol == self._extra.symbol for row in rows)
+        return rows if ours_is_open else [*rows, self._extra]
 
 
 def test_units_in_a_closed_contract_that_are_not_ours_are_named_and_nothing_is_verified(held, owner):
@@ -103,7 +105,7 @@ def test_units_in_a_closed_contract_that_are_not_ours_are_named_and_nothing_is_v
     (symbol,) = held.held(pair)
     account = pair.broker_account
     wire = held.player.adapter(account)
-    extra = BrokerPosition(symbol=symbol, product=Product.NRML, quantity=65)
+    extra = BrokerPosition(symbol=symbol, product=Product.NRML, quantity=-65)
     held.player._adapters[account.pk] = Meddled(wire, extra)
     receipt = kill(held, owner, "pair", pair.pk)
 
@@ -112,7 +114,7 @@ def test_units_in_a_closed_contract_that_are_not_ours_are_named_and_nothing_is_v
 
     (part,) = parts(owner, receipt).values()
     assert (part.positions_open, part.verified_at) == (0, None)
-    assert part.said == [f"+65 {symbol} (NRML) at the broker are in none of our books"]
+    assert part.said == [f"-65 {symbol} (NRML) at the broker are in none of our books"]
     assert ReceiptAccount.objects.get().checks >= 1
 
 

@@ -75,7 +75,7 @@ def test_the_signed_out_are_sent_to_sign_in(path, client, world):
     assert answer["Location"].startswith("/accounts/login/?next=")
 
 
-@pytest.mark.parametrize("path", ["/", "/baskets", "/executions", "/orders", "/performance", "/risk"])
+@pytest.mark.parametrize("path", ["/", "/baskets", "/executions", "/orders", "/performance", "/risk", "/reconciliation"])
 def test_a_list_costs_the_same_queries_for_more_rows(path, browser, world):
     with CaptureQueriesContext(connection) as before:
         browser.get(path)

@@ -8,7 +8,7 @@ import pytest
 
 from allocations.models import StrategyBrokerAllocation, TradingState
 from baskets.models import Basket
-from execution.models import StrategyExecution
+from execution.models import StopWatch, StrategyExecution
 from strategies.models import Strategy
 from strategies.selectors import newest_version
 from tests.integration.pages.world import DAY
@@ -91,6 +91,57 @@ def test_the_matrix_is_saved_as_one(browser, world):
         ("covered_call", "finvasia"): 1, ("cash_secured_put", "finvasia"): 3,
         ("cash_secured_put", "angelone"): 2,
     }  # fmt: skip
+
+
+def test_a_cell_takes_exits_of_its_own_and_says_what_is_wrong_with_them(browser, world):
+    fields = matrix_fields(browser, world)
+    fields[cell(world, "iron_condor", "zerodha", "trail")] = "continuous"
+    path = f"/baskets/{world.basket.pk}/allocations"
+
+    assert "There is no stop to trail." in browser.post(path, fields).content.decode()
+    fields[cell(world, "iron_condor", "zerodha", "stop_loss")] = "1500"
+    assert browser.post(path, fields).status_code == 302
+
+    pair = StrategyBrokerAllocation.objects.get(pk=world.pairs[0].pk)
+    assert (pair.stop_loss, pair.trail) == (1500, "continuous")
+    assert "Own exits: stop 1,500 a lot" in browser.get(path).content.decode()
+
+
+def test_the_edit_page_writes_stops_of_a_leg_and_the_strategy_page_shows_them(browser, world):
+    strategy = world.strategies["iron_condor"]
+    page = browser.get(f"/strategies/{strategy.pk}/edit")
+    forms = [page.context["form"], page.context["legs"].management_form, *page.context["legs"]]
+    sent = {f.html_name: f.value() for form in forms for f in form if f.value() not in (None, False)}
+    sent |= {"legs-2-stop": "30", "legs-2-stop_unit": "percent", "legs-3-stop": "25",
+             "legs-3-trail": "stepped", "legs-3-trail_every": "10", "legs-3-trail_by": "5",
+             "break_even": "on"}  # fmt: skip
+
+    wrong = browser.post(f"/strategies/{strategy.pk}/edit", {**sent, "legs-3-trail_by": "11"})
+    assert (wrong.status_code, "Send at most 10" in wrong.content.decode()) == (422, True)
+    assert browser.post(f"/strategies/{strategy.pk}/edit", sent).status_code == 302
+
+    shown = browser.get(f"/strategies/{strategy.pk}").content.decode()
+    assert "stop 30% of its premium" in shown
+    assert "stop 25 points, moved by 5 for every 10 gained" in shown
+    assert "the other legs' stops move to cost" in shown
+
+
+def test_the_strategy_page_shows_where_the_stops_of_an_open_trade_stand(browser, world):
+    pair = world.pairs[0]
+    held = pair.positions.select_related("contract").get(leg_number=3)
+    StopWatch.objects.create(
+        allocation=pair, timeline=world.timeline, symbol=held.contract.symbol, leg_number=3,
+        since=held.opened_at, stop=-30, stop_at=Decimal("101.20"), crossed="stop", crossed_frames=1,
+        updated_at=held.opened_at,
+    )  # fmt: skip
+
+    shown = browser.get(f"/strategies/{pair.strategy_id}").content.decode()
+    assert "101.20" in shown
+    assert "stop crossed, frame 1" in shown
+
+    held.quantity = 0
+    held.save()
+    assert "Stops of what is open" not in browser.get(f"/strategies/{pair.strategy_id}").content.decode()
 
 
 def test_an_empty_limit_of_a_new_pair_takes_what_the_field_showed(browser, world):

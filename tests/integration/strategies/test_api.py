@@ -12,11 +12,22 @@ from users.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 
+NO_STOPS = {
+    "stop": None, "stop_unit": "points", "target": None, "target_unit": "points", "trail": "none",
+    "trail_every": None, "trail_by": None,
+}  # fmt: skip
+STOPPED = {"stop": "30", "stop_unit": "percent"}
+
 
 def with_leg(index=0, **changes):
     legs = [dict(leg) for leg in SPREAD["legs"]]
     legs[index] |= changes
     return SPREAD | {"legs": legs}
+
+
+def with_stops(**changes):
+    legs = [dict(leg) | STOPPED for leg in SPREAD["legs"]]
+    return SPREAD | {"legs": legs} | changes
 
 
 def pointers(answer):
@@ -31,8 +42,8 @@ def test_a_strategy_is_created_from_legs(api, basket):
     assert (body["name"], body["version"], body["read_only"]) == ("Bull Put Spread", 1, False)
     assert body["entry_time"] == "09:20:00"
     assert body["legs"] == [
-        {"number": 1, "side": "BUY", "ratio": 1, "option_type": "PE", "strike_rule": "atm", "strike_value": "-4", "expiry_rule": "this_month", "expiry_date": None},
-        {"number": 2, "side": "SELL", "ratio": 1, "option_type": "PE", "strike_rule": "atm", "strike_value": "0", "expiry_rule": "this_month", "expiry_date": None},
+        {"number": 1, "side": "BUY", "ratio": 1, "option_type": "PE", "strike_rule": "atm", "strike_value": "-4", "expiry_rule": "this_month", "expiry_date": None, **NO_STOPS},
+        {"number": 2, "side": "SELL", "ratio": 1, "option_type": "PE", "strike_rule": "atm", "strike_value": "0", "expiry_rule": "this_month", "expiry_date": None, **NO_STOPS},
     ]  # fmt: skip
     assert api.get(f"/options/strategies/{body['id']}").json() == body
 
@@ -100,6 +111,29 @@ def test_the_presets_are_listed(api):
         (without(SPREAD, "underlying"), "/underlying"),
         (without(SPREAD, "name"), "/name"),
         ({"preset": "wheel", "underlying": "NIFTY"}, "/preset"),
+        (SPREAD | {"stop_loss": "0"}, "/stop_loss"),
+        (SPREAD | {"trail": "continuous"}, "/trail"),
+        (SPREAD | {"stop_loss": "900", "trail": "stepped"}, "/trail_every"),
+        (SPREAD | {"stop_loss": "900", "trail": "stepped", "trail_every": "50", "trail_by": "60"}, "/trail_by"),
+        (SPREAD | {"stop_loss": "900", "trail_every": "50"}, "/trail_every"),
+        (SPREAD | {"stop_loss": "90", "stop_loss_unit": "underlying", "trail": "continuous"}, "/trail"),
+        (SPREAD | {"stop_loss": "90", "stop_loss_unit": "feet"}, "/stop_loss_unit"),
+        (SPREAD | {"lock_at": "500", "lock_profit": "500"}, "/lock_profit"),
+        (SPREAD | {"lock_at": "500"}, "/lock_profit"),
+        (SPREAD | {"lock_profit": "500"}, "/lock_at"),
+        (SPREAD | {"lock_at": "500", "lock_profit": "100", "lock_every": "50"}, "/lock_by"),
+        (SPREAD | {"lock_at": "500", "lock_profit": "100", "take_profit": "500"}, "/lock_at"),
+        (SPREAD | {"on_leg_stop": "strategy"}, "/on_leg_stop"),
+        (SPREAD | {"break_even": True}, "/break_even"),
+        (with_stops(on_leg_stop="strategy", break_even=True), "/break_even"),
+        (with_stops(confirm_frames=0), "/confirm_frames"),
+        (with_leg(stop="0"), "/legs/0/stop"),
+        (with_leg(stop=30.5), "/legs/0/stop"),
+        (with_leg(stop="-1"), "/legs/0/stop"),
+        (with_leg(stop="100", stop_unit="percent"), "/legs/0/stop"),
+        (with_leg(1, target="100", target_unit="percent"), "/legs/1/target"),
+        (with_leg(1, trail="continuous"), "/legs/1/trail"),
+        (with_leg(1, stop="30", trail="stepped", trail_every="10"), "/legs/1/trail_by"),
         (with_leg(ratio=0), "/legs/0/ratio"),
         (with_leg(ratio=1.5), "/legs/0/ratio"),
         (with_leg(side="HOLD"), "/legs/0/side"),
@@ -189,6 +223,17 @@ def test_putting_replaces_everything(api, strategy):
     body = api.put(f"/options/strategies/{strategy.pk}", sent, format="json").json()
 
     assert (body["version"], body["exit_time"], len(body["legs"])) == (2, None, 2)
+
+
+def test_stops_are_sent_and_read_back_as_they_are(api, basket):
+    sent = with_stops(stop_loss="2500", trail="continuous", break_even=True, lock_at="1500", lock_profit="0")
+
+    body = api.post(f"/options/baskets/{basket.pk}/strategies", sent, format="json").json()
+
+    assert (body["stop_loss"], body["stop_loss_unit"], body["trail"]) == ("2500.00", "rupees", "continuous")
+    assert (body["break_even"], body["lock_at"], body["lock_profit"]) == (True, "1500.00", "0.00")
+    assert body["confirm_frames"] == 2
+    assert {name: body["legs"][1][name] for name in STOPPED} == STOPPED
 
 
 def test_putting_needs_everything(api, strategy):

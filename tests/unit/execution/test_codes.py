@@ -16,7 +16,7 @@ from strategies.rules.values import Code
 from tests.unit.test_documents import table
 
 ROOT = Path(__file__).resolve().parents[3]
-WRITERS = ("execution/engine", "execution/moves.py", "execution/gates.py", "execution/reconcile", "execution/services.py")
+WRITERS = ("execution/engine", "execution/moves.py", "execution/gates.py", "execution/reconcile", "execution/services")
 #: Upper-case words of the engine that are no codes of an order or run.
 OTHER_WORDS = {"BUY", "SELL", "LIMIT", "MARKET", "INSERT", "UPDATE", "DELETE", "ROLLBACK", "COMMIT"}
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from execution.engine.snapshot import may_enter_again
+from execution.engine.trades import may_enter_again
 from execution.models import StrategyExecution
 from strategies.models import StrategyVersion
 

@@ -284,7 +284,7 @@ def test_the_timeline_takes_the_same_queries_for_one_pair_and_for_two(traded, mi
 
 
 def test_every_code_is_listed_with_its_fix(mine):
-    codes = mine.get("/options/executions/codes").json()["codes"]
+    codes = rows(mine, "/options/executions/codes")
 
     assert {row["code"] for row in codes} == set(CODES)
     assert all(row["fix"] for row in codes)

@@ -1,0 +1,23 @@
+"""One at a time decides: advisory locks of PostgreSQL, until the transaction ends."""
+
+from __future__ import annotations
+
+from django.db import connection
+
+ACCOUNT_LOCK = 7101  # the class of PostgreSQL's advisory locks on broker accounts
+USER_LOCK = 7102  # on users; taken before an account's
+
+
+def lock_account(account_id: int) -> None:
+    """One at a time decides for a broker account, until the transaction ends."""
+    _lock(ACCOUNT_LOCK, account_id)
+
+
+def lock_user(user_id: int) -> None:
+    """One at a time decides over all that a user trades, until the transaction ends."""
+    _lock(USER_LOCK, user_id)
+
+
+def _lock(kind: int, of: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [kind, of])
