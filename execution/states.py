@@ -38,7 +38,7 @@ _REPORTED = frozenset({S.WORKING, S.PARTIAL, S.FILLED, S.CANCELLED, S.EXPIRED, S
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     S.DRAFT: frozenset({S.READY, S.DENIED, S.CANCELLED, S.EXPIRED}),
     # After a restored backup the broker may know an order that was READY when the copy was taken.
-    S.READY: frozenset({S.SENDING, S.DENIED, S.CANCELLED, S.EXPIRED}) | _REPORTED,
+    S.READY: frozenset({S.SENDING, S.DENIED}) | _REPORTED,
     S.SENDING: frozenset({S.ACKED, S.UNKNOWN, S.NEVER_SENT}) | _REPORTED,
     S.ACKED: _REPORTED,
     S.UNKNOWN: frozenset({S.ACKED, S.NEVER_SENT}) | _REPORTED,

@@ -6,7 +6,7 @@ from datetime import time
 
 from brokers.types import Rejected
 from execution.engine import loop
-from execution.engine.desk import Work
+from execution.engine.desk import Work, WorkKind
 from market.kernel.clock import at
 from market.kernel.frame import encode
 from market.models import Timeline
@@ -75,6 +75,12 @@ def publish(desk, hour, minute, second=0, *, change=None):
     Timeline.objects.filter(pk=desk.player.timeline.pk).update(market_now=now, frame=frame.n)
     desk.player._operator("POST", "/frames", encode(frame))
     return desk.player._desk(frame)
+
+
+def started(desk) -> Work:
+    """A tick's one work that starts a run; it may reconcile accounts besides."""
+    (start,) = [work for work in loop.tick(desk) if work.kind is WorkKind.START]
+    return start
 
 
 def work_on(works: list[Work], desk) -> None:

@@ -16,6 +16,7 @@ from tests.integration.execution.fault_wires import (
     placed,
     plug,
     publish,
+    started,
     unplug,
     work_on,
 )
@@ -71,9 +72,9 @@ def no_statements_after_the_answer():
 def test_fault_01_a_kill_before_the_plan_commits_sends_nothing_and_it_is_planned_once(desk_of):
     desk = desk_of(PUT)
     now = publish(desk, 9, 20)
-    works = loop.tick(now)
+    start = started(now)
 
-    killed_before_the_commit(lambda: loop.perform(works[0], now))
+    killed_before_the_commit(lambda: loop.perform(start, now))
 
     assert (Order.objects.count(), placed(desk)) == (0, [])
     for _ in range(2):
@@ -86,7 +87,7 @@ def test_fault_01_a_kill_before_the_plan_commits_sends_nothing_and_it_is_planned
 def test_fault_02_a_kill_after_the_order_is_ready_sends_it_once(desk_of):
     desk = desk_of(PUT)
     now = publish(desk, 9, 20)
-    (start,) = loop.tick(now)
+    start = started(now)
     loop.perform(start, now)  # and what it returned is lost with the worker
     assert states(desk) == [("READY", 0)]
 
