@@ -98,3 +98,30 @@ def test_cost_has_the_sign_of_what_is_held(of):
 
     assert (held.cost > 0) == (held.quantity > 0)
     assert (held.cost < 0) == (held.quantity < 0)
+
+
+def test_a_single_unit_closes_as_many_do():
+    held = project([Trade("SELL", 2, D("80.00")), Trade("BUY", 1, D("60.00"))])
+
+    assert (held.quantity, held.cost, held.realised) == (-1, D("-80.00"), D("20.00"))
+
+
+def fifo(of, mark):
+    """Realised and unrealised together, first in first out: another way to the same rupees."""
+    lots, realised = [], D(0)
+    for t in of:
+        left, sign = t.quantity, 1 if t.side == "BUY" else -1
+        while left and lots and lots[0][0] * sign < 0:
+            units = min(left, abs(lots[0][0]))
+            realised += (lots[0][1] - t.price) * units * sign
+            lots[0] = (lots[0][0] + units * sign, lots[0][1])
+            lots = lots if lots[0][0] else lots[1:]
+            left -= units
+        if left:
+            lots.append((left * sign, t.price))
+    return realised + sum((units * (mark - price) for units, price in lots), D(0))
+
+
+@given(of=st.lists(trades, max_size=12), mark=prices)
+def test_first_in_first_out_gives_the_same_total_as_average_cost(of, mark):
+    assert project(of).gross(mark) == fifo(of, mark)

@@ -10,6 +10,7 @@ from execution.states import (
     AT_BROKER,
     BEFORE_WIRE,
     OPEN_STATES,
+    RESTING,
     TERMINAL,
     OrderState,
     after_report,
@@ -46,6 +47,7 @@ def test_every_pair_of_states_is_allowed_or_forbidden_as_the_table_says(current)
 def test_the_states_are_parted_into_before_the_wire_at_the_broker_and_ended():
     assert {S.DRAFT, S.READY} == BEFORE_WIRE
     assert {S.SENDING, S.ACKED, S.UNKNOWN, S.WORKING, S.PARTIAL} == AT_BROKER
+    assert {S.ACKED, S.WORKING, S.PARTIAL} == RESTING
     assert OPEN_STATES == BEFORE_WIRE | AT_BROKER
     assert set(S) - OPEN_STATES == TERMINAL
 
