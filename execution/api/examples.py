@@ -78,9 +78,12 @@ SCOPE = {
     "scope": "pair", "target": 3, "name": "Iron Condor on Zerodha paper", "state": "active",
     "state_scope": "", "reason": "", "open_positions": 4, "open_orders": 0,
 }  # fmt: skip
-RECEIPT = {
+RECEIPT_HEAD = {
     "id": 7, "verb": "kill", "scope": "user", "target": None, "name": "everything you run",
     "timeline": "demo", "at": "2026-08-04T11:00:00+05:30", "verified_flat": True,
+}  # fmt: skip
+RECEIPT = {
+    **RECEIPT_HEAD,
     "accounts": [{
         "account": "Zerodha paper", "positions_closed": 4, "positions_open": 0, "orders_ended": 1,
         "orders_open": 0, "left": [], "said": [], "verified_at": "2026-08-04T11:00:03+05:30",

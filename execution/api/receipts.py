@@ -66,6 +66,7 @@ class Receipts(APIView):
 
     @extend_schema(
         operation_id="risk_receipts_list", summary="Receipts of kills, square-offs and exits", responses=list_of(ReceiptHead), parameters=[Page],
+        examples=[examples.listed("A kill", examples.RECEIPT_HEAD)],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         pages = CursorPages()

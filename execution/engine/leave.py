@@ -73,7 +73,11 @@ def open_exit(
     detail: str = "",
     legs: Sequence[int] | None = None,
 ) -> StrategyExecution | None:
-    """A due exit of the pair that holds these positions, or of its legs, unless one is under way."""
+    """A due exit of the pair that holds these positions, or of its legs, unless one is under way or
+    has ended since they were read."""
+    still = Position.objects.filter(pk__in=[p.pk for p in pair_positions]).exclude(quantity=0)
+    if not still.exists():
+        return None
     return services.open_exit(
         allocation=pair_positions[0].allocation,
         timeline=desk.timeline,

@@ -142,6 +142,9 @@ def grow(world: World, times: int) -> None:
         run = story._entry(make_allocation(strategy, account), timeline)
         story._orders(run)
         story._metric(run)
+        StopWatch.objects.create(
+            allocation=run.allocation, timeline=timeline, symbol="", since=NOW, updated_at=NOW
+        )
         subscription = make_subscription(owner, make_listing(world.curator), account)
         Invoice.objects.create(
             subscription=subscription, period=date(2026, 7, 1), total=Decimal("1.00"), issued_at=NOW

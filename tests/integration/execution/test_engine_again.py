@@ -5,7 +5,8 @@ from decimal import Decimal
 from execution.models import Position, StrategyExecution
 from tests.integration.execution.conftest import one_strategy
 
-AGAIN = {"reentry": "asap", "reentry_count": 1, "reentry_until": "14:00", "stop_loss": "1000"}
+AGAIN = {"reentry": "asap", "reentry_count": 1, "reentry_until": "14:00", "stop_loss": "1000",
+         "confirm_frames": 1}
 
 
 def put(desk_of, **terms):

@@ -10,6 +10,7 @@ from allocations.selectors import effective_states
 from allocations.services import set_trading_state
 from brokers.types import BrokerStatus
 from execution import services
+from execution.engine import schedule
 from execution.engine.apply import apply_order, apply_trade
 from execution.engine.settle import settle_expired
 from execution.engine.snapshot import Snapshot
@@ -354,3 +355,16 @@ def test_an_end_that_the_book_names_before_the_last_fill_stands_once_that_fill_i
 
     order.refresh_from_db()
     assert (order.status, order.filled_quantity) == ("CANCELLED", 130)
+
+
+def test_a_tick_that_read_before_an_exit_ended_opens_no_second_one(desk):
+    desk.at(9, 20)
+    desk.at(9, 21)
+    pair = desk.pair("Iron Condor", "zerodha")
+    seen = Snapshot(desk.player.timeline, MONDAY, desk.player.wall)
+    assert (pair.pk in seen.held, seen.leaving, seen.states[pair.pk].state) == (True, {}, "active")
+    desk.at(15, 10)
+
+    schedule.open_exits(desk.player._desk(desk.player.last), seen)
+
+    assert [run.status for run in StrategyExecution.objects.filter(allocation=pair, phase="exit")] == ["done"]

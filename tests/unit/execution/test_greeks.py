@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from execution.engine import greeks
-from execution.live import valuation
+from execution.live import lines, valuation
 from market.kernel.clock import at
 from market.kernel.contracts import Contract, parse
 from market.sources.simulated import World
@@ -73,7 +73,7 @@ def test_an_option_without_a_quote_or_a_vol_is_not_known(frame):
 def test_it_is_the_arithmetic_of_the_live_feed(frame):
     """The same contracts as lines of the live book: in the money, out of it, long and short."""
     held = {near(frame, "CE", -4): 65, near(frame, "PE", -6): -130, near(frame, "CE", 5): -65}
-    book = valuation.build([worlds.line(c.symbol, units, id=n) for n, (c, units) in enumerate(held.items(), 1)])
+    book = lines.build([worlds.line(c.symbol, units, id=n) for n, (c, units) in enumerate(held.items(), 1)])
     sums = valuation.totals(book, valuation.revalue(book, frame))
     everything = book.groups.index((1, "all"))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 from rest_framework.test import APIClient
 
@@ -69,6 +71,15 @@ def publish(desk):
     quotes.publish(desk.player.last)
     desk.player.timeline.refresh_from_db()
     return desk
+
+
+def queued(queue: str) -> list[tuple[str, int]]:
+    """(kind, row id) of all that waits for the workers, whatever accounts' turns it is in."""
+    found: list[tuple[str, int]] = []
+    for raw in quotes.connection().lrange(queue, 0, -1):
+        (_, works), _, _ = orjson.loads(base64.b64decode(orjson.loads(raw)["body"]))
+        found.extend((kind, row) for kind, row in works)
+    return sorted(found)
 
 
 def forget() -> None:

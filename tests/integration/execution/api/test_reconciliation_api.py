@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import io
 
-import orjson
 import pytest
 from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
@@ -14,6 +12,7 @@ from execution import tasks
 from execution.models import AccountBook, ForeignTrade, Mismatch
 from market import quotes
 from tests.integration.execution import by_hand
+from tests.integration.execution.api.conftest import queued
 from tests.integration.execution.by_hand import open_mismatches, reconciled
 from users.models import AuditEntry
 
@@ -39,14 +38,6 @@ def settle(client, mismatch, key="one", **body):
 
 def adopt(client, account, key="one", **body):
     return client.post(f"{URL}/{account.pk}/adopt", body, format="json", headers={"Idempotency-Key": key})
-
-
-def queued(queue):
-    found = []
-    for raw in quotes.connection().lrange(queue, 0, -1):
-        args, _, _ = orjson.loads(base64.b64decode(orjson.loads(raw)["body"]))
-        found.append(tuple(args))
-    return sorted(found)
 
 
 def test_the_owner_sees_platform_external_and_broker_and_one_proposed_fix(squared, mine):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
-import orjson
 import pytest
 from kombu.exceptions import OperationalError
 from rest_framework.test import APIClient
@@ -15,6 +12,7 @@ from execution.models import Order, StrategyExecution
 from execution.tasks import hand_over
 from market import quotes
 from tests.factories import make_account
+from tests.integration.execution.api.conftest import queued
 from users.api.throttling import KeyThrottle
 
 VERBS = ["pause", "resume", "exit", "square-off", "kill"]
@@ -29,16 +27,6 @@ def forget_queue():
     quotes.connection().delete("orders")
 
 
-def queued():
-    """(kind, row id) of what waits for the workers."""
-    found = []
-    for raw in quotes.connection().lrange("orders", 0, -1):
-        message = orjson.loads(raw)
-        args, _, _ = orjson.loads(base64.b64decode(message["body"]))
-        found.append(tuple(args))
-    return sorted(found)
-
-
 def test_a_kill_closes_everything_and_lets_nothing_in_again(
     traded, mine, django_capture_on_commit_callbacks
 ):
@@ -50,7 +38,7 @@ def test_a_kill_closes_everything_and_lets_nothing_in_again(
     assert answer.status_code == 200, answer.content
     assert {(row["phase"], row["cause"], row["status"]) for row in exits} == {("exit", "kill", "due")}
     assert len(exits) == 5
-    assert queued() == sorted(("start", row["id"]) for row in exits)
+    assert queued("orders") == sorted(("start", row["id"]) for row in exits)
     assert TradingState.objects.get().state == "halted"
     traded.at(9, 22)
     for run in StrategyExecution.objects.filter(phase="exit"):

@@ -90,7 +90,7 @@ def test_a_denied_run_says_why_in_plain_words(desk, mine):
     [row] = rows(mine, f"/options/executions?allocation={pair.pk}")
 
     assert (row["status"], row["code"]) == ("denied", "MARGIN_ABOVE_LIMIT")
-    assert row["why"] == "This entry would block more margin than the pair's maximum."
+    assert row["why"] == "This entry would block more than the maximum margin."
 
 
 def test_an_order_without_an_answer_says_that_it_is_looked_up(desk, mine):
