@@ -180,7 +180,7 @@ class Snapshot:
         """Pairs whose last exit of the day allows a re-entry that has not been asked yet."""
         exits = self._runs.filter(
             trading_day=self.day, phase="exit", status=Status.DONE, cause__in=LEFT_BY["either"],
-            only_legs=None,
+            only_legs__isnull=True,
         ).exclude(strategy_version__reentry="none")
         last = {run.allocation_id: run for run in exits.select_related("strategy_version").order_by("cycle")}
         if not last:

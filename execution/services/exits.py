@@ -33,7 +33,7 @@ def open_exit(  # noqa: PLR0913 - keyword only
     """A due exit of the pair, or of some of its legs, unless one that closes these is under way."""
     exits = StrategyExecution.objects.filter(allocation=allocation, timeline=timeline, phase="exit")
     under_way = exits.filter(status__in=UNFINISHED)
-    if under_way.filter(only_legs=None).exists():
+    if under_way.filter(only_legs__isnull=True).exists():
         return None
     partial = under_way.select_for_update(of=("self",), no_key=True).first()
     if partial is not None:

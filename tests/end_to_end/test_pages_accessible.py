@@ -64,7 +64,7 @@ def desk(live_server, chromium):
     yield page
     for context in opened:
         context.close()
-    connection().delete("frame:demo", "heartbeat:market")
+    connection().delete("frame:demo", "frame-number:demo", "heartbeat:market")
 
 
 def paths(world) -> list[str]:

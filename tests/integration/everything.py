@@ -130,7 +130,7 @@ def standing(make: Callable[[], Any] = build) -> Iterator[Any]:
         yield world
         transaction.set_rollback(True)
     tables.install(None)  # the world's tables of facts are gone with it
-    valkey().delete("frame:demo", "heartbeat:market")
+    valkey().delete("frame:demo", "frame-number:demo", "heartbeat:market")
 
 
 def grow(world: World, times: int) -> None:

@@ -23,7 +23,7 @@ def world(_standing, db):
     made = deepcopy(_standing, {id(_standing.frame): _standing.frame})  # no test changes a frame
     story.publish(made.timeline, story.CLOCK)
     yield made
-    connection().delete("frame:demo", "heartbeat:market")
+    connection().delete("frame:demo", "frame-number:demo", "heartbeat:market")
 
 
 @pytest.fixture

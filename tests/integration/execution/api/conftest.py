@@ -84,7 +84,7 @@ def queued(queue: str) -> list[tuple[str, int]]:
 
 def forget() -> None:
     connection = quotes.connection()
-    for pattern in ("frame:headless", "live:state:*", "preview:*", "orders"):
+    for pattern in ("frame:headless", "frame-number:headless", "live:state:*", "preview:*", "orders"):
         for key in connection.scan_iter(pattern, count=1000):
             connection.delete(key)
 

@@ -13,7 +13,7 @@ from execution.engine import entry, preview
 from execution.models import Order, PerformanceMetric, Position, StrategyExecution
 from market import quotes
 from tests.factories import make_account, make_allocation, make_day
-from tests.integration.execution.api.conftest import engine_desk, publish, queued
+from tests.integration.execution.api.conftest import engine_desk, forget, publish, queued
 from tests.integration.execution.conftest import MONDAY
 
 PATH = "/options/baskets/{}/allocations/{}"
@@ -187,7 +187,7 @@ def test_a_live_account_does_not_enter_in_a_replay(untraded, owner):
 
 
 def test_without_a_market_there_is_no_preview(desk, mine):
-    quotes.connection().delete("frame:headless")
+    forget()
 
     answer = mine.post(PATH.format(basket().pk, "preview"), {}, format="json")
 
