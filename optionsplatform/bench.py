@@ -30,11 +30,13 @@ def main(words: list[str]) -> int:
     headless.add_argument("--runs", type=int, default=3)
     benches.add_parser("pricing", help="IV and Greeks: speed beside accuracy, peers in the same table")
     benches.add_parser("live", help="published frame to socket, 1 and 100 sockets")
-    engine = benches.add_parser("engine", help="the engine under load; its own options follow")
-    engine.add_argument("rest", nargs=argparse.REMAINDER)
+    benches.add_parser("engine", help="the engine under load; its own options follow", add_help=False)
     bench_replay.add_arguments(benches.add_parser("replay", help="simulated days in a row; --year for a year"))
     bench_faults.add_arguments(benches.add_parser("faults", help="SIGKILLs in a running stack, both ledgers compared"))
-    options = parser.parse_args(words)
+    options, options_of_its_own = parser.parse_known_args(words)
+    if options_of_its_own and options.bench != "engine":
+        parser.error(f"unknown: {' '.join(options_of_its_own)}")
+    options.rest = options_of_its_own
     return BENCHES[options.bench](options)
 
 
