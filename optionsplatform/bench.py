@@ -6,7 +6,6 @@ import argparse
 import os
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import time
 from pathlib import Path
 
 from optionsplatform import bench_faults, bench_replay
+from optionsplatform.kept import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 READY = "Ctrl-C stops everything"
@@ -106,7 +106,7 @@ def _until_ready(clone: Path, home: Path) -> float:
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
     environment |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     began = time.perf_counter()
-    command = [str(clone / "bin/start"), "--port", str(_free_port()), "--speed", "10"]
+    command = [str(clone / "bin/start"), "--port", str(free_port()), "--speed", "10"]
     with subprocess.Popen(
         command, cwd=clone, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as running:
@@ -126,13 +126,6 @@ def _until_ready(clone: Path, home: Path) -> float:
     if not ready:
         raise SystemExit(f"the desk did not start:\n{''.join(said)}")
     return took
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _say(line: str) -> None:

@@ -32,7 +32,7 @@ class Child:
 
     def __init__(self, process: Process, *, environment: Mapping[str, str], folder: Path) -> None:
         self.process = process
-        self._environment = {**environment, "PROCESS_NAME": process.name}
+        self.move(environment)
         self._pid_file = folder / f"{process.name}.pid"
         self.console = Path(environment["LOG_DIR"]) / f"{process.name}.console"
         self._read_to = self.console.stat().st_size if self.console.exists() else 0
@@ -43,6 +43,10 @@ class Child:
         self.ready = False
         self.silent_since: float | None = None
         self._asked: list[psutil.Process] = []
+
+    def move(self, environment: Mapping[str, str]) -> None:
+        """From its next start on it is given this environment."""
+        self._environment = {**environment, "PROCESS_NAME": self.process.name}
 
     def start(self, *, now: float) -> None:
         command = [sys.executable, *self.process.command]
@@ -144,6 +148,18 @@ class Children:
         for name in names or self._children:
             if self._children[name].pid is None:
                 self._children[name].start(now=time.monotonic())
+
+    def move(self, environment: Mapping[str, str]) -> None:
+        """A service has another address now: every process is started again to use it."""
+        running = [child for child in self._children.values() if child.pid is not None]
+        for child in self._children.values():
+            child.move(environment)
+        for child in running:
+            child.ask_to_stop()
+        for child in running:
+            self._judge(child.process.name, in_time=child.stop())
+        for child in running:
+            child.start(now=time.monotonic())
 
     def watch(self) -> None:
         """One look at every process: pass on its console, note who is up, restart who died."""

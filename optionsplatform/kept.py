@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import socket
 import subprocess
@@ -14,13 +15,27 @@ from typing import BinaryIO
 
 DATABASE = "optionsplatform"
 LOG_LIMIT_BYTES = 10_000_000
+FIRST_PORT, FEWEST_PORTS = 10_000, 1000
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A loopback port that nobody listens on now, and that no connection takes by chance.
+
+    Not one that the system gives to clients: while a killed service is away, a client that keeps
+    knocking at its port can be given that very port, and the service must then move.
+    """
+    ports = range(FIRST_PORT, _first_of_clients())
+    for port in random.sample(ports, k=len(ports)):
+        if not port_is_busy(port):
+            return port
+    raise OSError(f"no loopback port from {ports.start} to {ports.stop - 1} is free")
+
+
+def _first_of_clients() -> int:
+    """The lowest port that Linux chooses by itself; elsewhere the first of IANA's dynamic ports."""
+    limits = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    lowest = int(limits.read_text().split()[0]) if limits.exists() else 49152
+    return lowest if lowest >= FIRST_PORT + FEWEST_PORTS else 65536
 
 
 def port_is_busy(port: int, host: str = "127.0.0.1") -> bool:

@@ -143,9 +143,13 @@ class Desk:
         for service in self._services:
             found = service.start()
             self._say(f"{service.name} is up{' (it was running already)' if found else ''}")
+        self._take_addresses().delete(*(f"heartbeat:{name}" for name in BEATING))
+
+    def _take_addresses(self) -> redis.Redis:
+        assert self._services is not None
         self._environment |= self._services.environment()
         self._valkey = redis.Redis.from_url(self._environment["REDIS_URL"], socket_timeout=2)
-        self._valkey.delete(*(f"heartbeat:{name}" for name in BEATING))
+        return self._valkey
 
     def _prepare_database(self, children: Children) -> None:
         """Its lines are passed on as they come; when it fails, its last line is the reason."""
@@ -224,8 +228,14 @@ class Desk:
                 self._children.restart_silent(after=HANGS_AFTER)
 
     def _revive(self, service: Postgres | Valkey) -> None:
+        assert self._children is not None
         self._say(f"{service.name} died; starting it again")
+        before = service.url()
         service.start()
+        if service.url() != before:
+            self._say(f"something else took the port of {service.name}: every process moves to its new one")
+            self._take_addresses()
+            self._children.move(self._environment)
         self._tell_operators(service.name, -1)
 
     def _valkey_answers(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from django.db import connection
 from optionsplatform import processes
 from optionsplatform.children import answers
 from optionsplatform.engine_bench.failure import Wrong
+from optionsplatform.kept import free_port
 
 UP_WITHIN = 120.0
 MOST_WORKERS = 8
@@ -89,7 +89,7 @@ class Stack:
 
 @contextmanager
 def stack(folder: Path, database: str, redis_url: str) -> Iterator[Stack]:
-    port = _free_port()
+    port = free_port()
     environment = {
         "DATABASE_URL": urlsplit(settings.DATABASE_URL)._replace(path=f"/{database}").geturl(),
         "REDIS_URL": redis_url,
@@ -133,9 +133,3 @@ def _cpu(process: psutil.Process) -> float:
 def pause(seconds: float) -> None:
     """The bench watches processes from outside: nothing tells it when they are done."""
     time.sleep(seconds)  # noqa: TID251 - a measurement, no part of the desk
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

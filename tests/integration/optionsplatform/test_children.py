@@ -23,7 +23,9 @@ class Watch:
 
     def __init__(self, data_dir, **scripts):
         self.said, self.deaths, self.beating = [], [], set(scripts)
-        environment = {**os.environ, "DATA_DIR": str(data_dir), "LOG_DIR": str(data_dir / "logs")}
+        self.environment = environment = {
+            **os.environ, "DATA_DIR": str(data_dir), "LOG_DIR": str(data_dir / "logs")
+        }  # fmt: skip
         self.children = Children(
             [Process(name=name, command=("-c", script)) for name, script in scripts.items()],
             environment=environment,
@@ -109,6 +111,21 @@ def test_a_child_that_hangs_is_restarted(watch):
     watched.until(lambda: watched.children["live"].pid not in (None, first))
 
     assert "live hangs: no heartbeat; restarting it" in watched.said
+
+
+def test_every_running_child_starts_again_with_the_new_address_of_a_service_and_none_counts_as_dead(watch):
+    tells = "import os, time; print(os.environ.get('ADDRESS'), flush=True); time.sleep(600)"
+    watched = watch(market=tells, live=tells, worker=tells)
+    watched.children.start("market", "live")
+    watched.until(lambda: {"     live | None", "   market | None"} <= set(watched.said))
+
+    watched.children.move({**watched.environment, "ADDRESS": "new"})
+
+    watched.until(lambda: {"     live | new", "   market | new"} <= set(watched.said))
+    assert watched.deaths == []
+    assert watched.children["worker"].pid is None
+    watched.children.start("worker")
+    watched.until(lambda: "   worker | new" in watched.said)
 
 
 def test_all_children_stop_even_one_that_ignores_the_request(watch):

@@ -4,6 +4,7 @@ import pwd
 import shutil
 import socket
 import stat
+from pathlib import Path
 
 import psutil
 import psycopg
@@ -201,9 +202,13 @@ def test_programs_in_a_private_folder_are_copied_to_where_nobody_can_run_them(
     shutil.rmtree(hidden)
 
 
-def test_free_ports_differ_from_those_in_use():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        assert free_port() != server.getsockname()[1]
+def test_a_free_port_is_none_in_use_and_none_that_a_client_is_given_by_chance():
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    port = free_port()
+
+    assert 10_000 <= port < lowest
+    with socket.create_server(("127.0.0.1", port)):
+        assert free_port() != port
 
 
 def test_postgresql_stops_cleanly(services):
