@@ -160,6 +160,10 @@ _ENDED = {
         "Its moment had passed by more than the tolerance.",
         "Enter by hand if you still want it, or raise the entry tolerance.",
     ),
+    "TRADE_OVER": Reason(
+        "The trade that the leg belonged to has left, rolled or been entered anew since.",
+        "Nothing: a leg comes back into its own trade only.",
+    ),
     "WITHDRAWN": Reason("Withdrawn: an exit of the pair began.", NOTHING_TO_DO),
 }
 

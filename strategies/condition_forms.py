@@ -18,7 +18,7 @@ GUARDS = (
     "vix_min", "vix_max", "gap_min", "gap_max", "jitter_seconds", "skip_days",
 )  # fmt: skip
 WAITING = ("wait_for", "wait_leg", "wait_move", "wait_unit", "wait_until")
-AGAIN = ("reentry", "reentry_after", "reentry_count", "reentry_until")
+AGAIN = ("reentry", "reentry_of", "reentry_after", "reentry_count", "reentry_until")
 ROLLS = ("roll_days_before", "roll_premium", "roll_min_credit", "roll_max_debit", "roll_else")
 DEFAULTS = {field.name: field.default for field in fields(Conditions)} | {"roll_days_before": 0}
 
@@ -89,6 +89,7 @@ class ConditionsForm(DeskForm):
     wait_unit = _choice("In", StrategyVersion.WaitUnit.choices)
     wait_until = _time("Wait until", "Then the entry is missed")
     reentry = _choice("Enter again", StrategyVersion.Reentry.choices)
+    reentry_of = _choice("What enters again", StrategyVersion.ReentryOf.choices)
     reentry_after = _choice("When", StrategyVersion.ReentryAfter.choices)
     reentry_count = _whole("Times a day", "At most", 20)
     reentry_until = _time("No re-entry after", "IST")

@@ -39,6 +39,10 @@ class ConditionColumns(models.Model):
         TARGET = "target", "After a target"
         EITHER = "either", "After either"
 
+    class ReentryOf(models.TextChoices):
+        TRADE = "trade", "The whole trade, once it is out"
+        LEG = "leg", "Each leg that its own stop or target closed"
+
     class RollElse(models.TextChoices):
         HOLD = "hold", "Hold to settlement"
         CLOSE = "close", "Close"
@@ -63,6 +67,7 @@ class ConditionColumns(models.Model):
     reentry_after = models.CharField(
         max_length=6, choices=ReentryAfter, default=ReentryAfter.STOP
     )
+    reentry_of = models.CharField(max_length=5, choices=ReentryOf, default=ReentryOf.TRADE)
     reentry_count = models.PositiveSmallIntegerField(default=0, help_text="times a day")
     reentry_until = models.TimeField(null=True, blank=True, help_text="no re-entry after it")
     roll_premium = _number("rolls when every short that expires is worth this or less, in points")
@@ -86,5 +91,9 @@ CONDITION_CONSTRAINTS = [
     models.CheckConstraint(
         condition=Q(reentry="none") | Q(reentry_count__gte=1, reentry_until__isnull=False),
         name="a_reentry_has_a_count_and_an_end",
+    ),
+    models.CheckConstraint(
+        condition=Q(reentry_of="trade") | (~Q(reentry="none") & Q(on_leg_stop="leg")),
+        name="a_leg_enters_again_where_it_leaves_alone",
     ),
 ]

@@ -1,4 +1,5 @@
-"""Adjustments by hand: one leg is shifted, exited or added through the same gates as an entry.
+"""Adjustments: one leg is shifted, exited or added by hand, or comes back after its own stop or target,
+through the same gates as an entry.
 
 A short is bought back before its successor is sold. A hedge is replaced before it is sold, and never
 sold while a short that nothing else covers is open.
@@ -13,11 +14,11 @@ from django.conf import settings
 from django.db import transaction
 
 from execution import gates
-from execution.engine import adjusting, closes, opens, orders, runs
+from execution.engine import adjusting, closes, opens, orders, returning, runs
 from execution.engine.adjusting import Change
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.judging import Stop, stopped
-from execution.models import Order, Position, StrategyExecution
+from execution.models import REENTRY, Order, Position, StrategyExecution
 from execution.states import OrderState
 from market.services import ensure_contracts
 from strategies.rules import Unresolvable, coverable_lots, mid_of, uncovered_lots
@@ -47,6 +48,8 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
     )
     if execution is None:
         return []
+    if execution.cause == REENTRY:
+        return returning.start(execution, desk)
     stop = _judged(execution, desk)
     with transaction.atomic():
         held = runs.locked(execution_id, Status.DUE)

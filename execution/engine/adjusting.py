@@ -12,7 +12,14 @@ from decimal import Decimal
 from allocations.models import StrategyBrokerAllocation
 from execution.engine import closes, margins
 from execution.engine.desk import Desk
-from execution.engine.judging import Stop, beyond_limits, funded, held_by, stopped
+from execution.engine.judging import (
+    Stop,
+    beyond_limits,
+    funded,
+    held_by,
+    reserve,
+    stopped,
+)
 from execution.engine.roll_judging import as_leg
 from execution.models import Position, StrategyExecution
 from market.kernel import contracts
@@ -48,7 +55,8 @@ class Asked:
 class Change:
     """`close` leaves, `open` comes in so many `lots` of its contract; `held` is all that there is now.
 
-    `trade_lots` are the lots that the pair's trade was entered with: naked units count by them.
+    `trade_lots` are the lots that the pair's trade was entered with: naked units count by them. A leg
+    that `comes_back` is one of these lots; one that is added by hand has lots of its own.
     """
 
     held: list[Position]
@@ -56,6 +64,7 @@ class Change:
     open: ResolvedLeg | None
     lots: int
     trade_lots: int
+    comes_back: bool = False
 
     @property
     def closes_first(self) -> bool:
@@ -195,8 +204,9 @@ def _beyond_limits(
 
 
 def _lots_of_trade(change: Change) -> int:
-    """The lots of the strategy that the new leg belongs to: a shifted leg's are the trade's own."""
-    return change.lots if change.close is None else min(change.lots, change.trade_lots)
+    """The lots of the strategy that the new leg belongs to: of a leg that was there the trade's own."""
+    added = change.close is None and not change.comes_back
+    return change.lots if added else min(change.lots, change.trade_lots)
 
 
 def _needed(pair: StrategyBrokerAllocation, change: Change, desk: Desk) -> Decimal:
@@ -212,4 +222,6 @@ def _needed(pair: StrategyBrokerAllocation, change: Change, desk: Desk) -> Decim
         if contract.is_option:
             paid += mid_of(desk.frame, contract) * units
         worst = max(worst, margin - base + paid)
+    if change.comes_back and change.open is not None and pair.strategy_version.cash_secured:
+        return max(worst, reserve(change.open, change.lots))
     return worst

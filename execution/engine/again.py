@@ -1,4 +1,6 @@
-"""Re-entry: after a stop or target the pair enters again, so many times a day, until its cut-off."""
+"""Re-entry: after a stop or target the pair enters again, or the leg that left comes back, so many
+times a day, until the cut-off.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
+from django.db import transaction
+
+from allocations.models import StrategyBrokerAllocation
 from execution.engine import closes, opens
+from execution.engine.adjusting import trade_lots
+from execution.engine.comebacks import Again, LegAgain
 from execution.engine.desk import Desk
-from execution.engine.snapshot import Again, Snapshot
-from execution.engine.waiting import REENTRY
-from execution.models import Order, StrategyExecution
-from market.kernel.clock import at
-from strategies.rules import premium_of
+from execution.engine.snapshot import Snapshot
+from execution.models import REENTRY, Order, StrategyExecution
+from market.kernel import contracts
+from market.kernel.clock import IST, at
+from strategies.rules import ResolvedLeg, premium_of
 
 Status = StrategyExecution.Status
 
@@ -25,7 +32,22 @@ def open_reentries(desk: Desk, seen: Snapshot) -> None:
         StrategyExecution.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _in_time(each: Again, desk: Desk) -> bool:
+def open_comebacks(desk: Desk, seen: Snapshot) -> None:
+    """A row for each leg that may come back; doing it again writes nothing.
+
+    Pairs are locked, so that a change by hand at the same moment gets another cycle.
+    """
+    due = [each for each in seen.legs_again if _in_time(each, desk)]
+    rows = [row for each in due if (row := _leg_row(each, desk)) is not None]
+    if not rows:
+        return
+    pairs = StrategyBrokerAllocation.objects.select_for_update(no_key=True)
+    with transaction.atomic():
+        list(pairs.filter(pk__in={row.allocation_id for row in rows}).order_by("pk"))
+        StrategyExecution.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _in_time(each: Again | LegAgain, desk: Desk) -> bool:
     until = each.exit.strategy_version.reentry_until
     return until is not None and desk.now < at(desk.day, until)
 
@@ -83,3 +105,44 @@ def _averages(orders: Iterable[Order]) -> dict[int, Decimal]:
             units[order.leg_number] += order.filled_quantity
             rupees[order.leg_number] += order.filled_quantity * order.average_price
     return {leg: rupees[leg] / units[leg] for leg in units}
+
+
+def _leg_row(each: LegAgain, desk: Desk) -> StrategyExecution | None:
+    """The leg at its old contract and average price; what it opens is decided when it starts."""
+    cost = _cost_of(each)
+    if cost is None:
+        return None
+    contract = contracts.parse(each.symbol)
+    leg = ResolvedLeg(number=each.leg, side=each.side, ratio=1, contract=contract, reference=cost)  # type: ignore[arg-type]  # BUY or SELL
+    left_at = each.exit.finished_at or desk.now
+    return StrategyExecution(
+        allocation=each.pair,
+        timeline=desk.timeline,
+        trading_day=desk.day,
+        phase="adjust",
+        cycle=each.cycle,
+        strategy_version=each.exit.strategy_version,
+        lots=trade_lots(each.pair, desk),
+        cause=REENTRY,
+        due_at=left_at,
+        only_legs=[each.leg],
+        detail=f"Leg {each.leg} left at {left_at.astimezone(IST):%H:%M:%S}",
+        plan={
+            "close": None,
+            "closes_first": True,
+            "legs": opens.as_plan([leg]),
+            "lots": each.units // contract.lot_size,
+            "cost": str(cost),
+        },
+    )
+
+
+def _cost_of(each: LegAgain) -> Decimal | None:
+    """The average price at which the leg was last opened in that contract."""
+    opened = Order.objects.filter(
+        allocation=each.pair, timeline=each.exit.timeline_id, action=Order.Action.OPEN,
+        leg_number=each.leg, contract__symbol=each.symbol, filled_quantity__gt=0,
+        execution__started_at__lte=each.exit.finished_at,
+    )  # fmt: skip
+    last = opened.order_by("-execution__started_at", "-execution_id").first()
+    return None if last is None else _averages(opened.filter(execution=last.execution_id)).get(each.leg)

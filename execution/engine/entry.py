@@ -137,7 +137,7 @@ def _begin(due: StrategyExecution, plan: Plan, desk: Desk) -> list[Work]:
             execution.allocation, lambda book: book.entering(plan.legs, execution.lots), desk
         )
     if stop is not None:
-        _end(execution, stop, desk)
+        runs.stop_at(execution, stop, desk)
         return []
     pair = StrategyBrokerAllocation.objects.select_for_update(no_key=True).get(pk=execution.allocation_id)
     execution.status = Status.RUNNING
@@ -166,15 +166,7 @@ def _begin(due: StrategyExecution, plan: Plan, desk: Desk) -> list[Work]:
 def _stop(execution_id: int, stop: Stop, desk: Desk) -> None:
     execution = runs.locked(execution_id, Status.DUE)
     if execution is not None:
-        _end(execution, stop, desk)
-
-
-def _end(execution: StrategyExecution, stop: Stop, desk: Desk) -> None:
-    """It ends by this stop, or waits for a frame that may clear it."""
-    if stop.may_clear:
-        runs.keep_waiting(execution, stop.code, stop.said)
-        return
-    runs.finish(execution, stop.status, desk, code=stop.code, detail=stop.detail)
+        runs.stop_at(execution, stop, desk)
 
 
 def _time_is_up(execution: StrategyExecution, desk: Desk) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import accumulate
@@ -75,8 +75,7 @@ def judge(execution: StrategyExecution, desk: Desk) -> Plan | Stop:
 
 def found_legs(execution: StrategyExecution, desk: Desk) -> list[ResolvedLeg] | Stop:
     """The contracts to enter now: in time, not stopped, resolved or as they were armed; or why not."""
-    stop = _still_waits(execution, desk) if execution.armed_at else _too_late(execution, desk)
-    stop = stop or stopped(execution.allocation, desk)
+    stop = untimely(execution, desk) or stopped(execution.allocation, desk)
     if stop is not None:
         return stop
     if siblings.has_failed(execution):
@@ -94,6 +93,11 @@ def found_legs(execution: StrategyExecution, desk: Desk) -> list[ResolvedLeg] | 
         return unresolved(error)
     except OutsideCoverage as error:
         return Stop(Status.DENIED, "NO_FACTS", str(error))
+
+
+def untimely(execution: StrategyExecution, desk: Desk) -> Stop | None:
+    """Why it is not the time: too late, or the price that an armed one waits for is not there."""
+    return _still_waits(execution, desk) if execution.armed_at else _too_late(execution, desk)
 
 
 def unresolved(error: Unresolvable) -> Stop:
@@ -123,9 +127,13 @@ def _still_waits(execution: StrategyExecution, desk: Desk) -> Stop | None:
 
 
 def guarded(execution: StrategyExecution, legs: list[ResolvedLeg], desk: Desk) -> Stop | None:
-    """The guard of the strategy that this frame does not satisfy, if any."""
+    """The guard of the strategy that this frame does not satisfy, if any. A leg that comes back alone is
+    not asked for the credit or debit of a whole lot."""
+    terms = conditions(execution.strategy_version)
+    if execution.only_legs is not None:
+        terms = replace(terms, min_credit=None, max_debit=None)
     found = blocked(
-        conditions(execution.strategy_version),
+        terms,
         legs,
         underlying=execution.allocation.strategy.underlying,
         frame=desk.frame,
@@ -258,10 +266,10 @@ def funds_needed(execution: StrategyExecution, legs: list[ResolvedLeg], desk: De
     worst = max(worst, ZERO)
     if not execution.strategy_version.cash_secured:
         return worst
-    return max(worst, sum((_reserve(leg, execution.lots) for leg in legs), ZERO))
+    return max(worst, sum((reserve(leg, execution.lots) for leg in legs), ZERO))
 
 
-def _reserve(leg: ResolvedLeg, lots: int) -> Decimal:
+def reserve(leg: ResolvedLeg, lots: int) -> Decimal:
     """The cash that a secured short put sets aside: (strike - premium) x quantity."""
     if leg.side != "SELL" or leg.contract.option_type != "PE" or leg.contract.strike is None:
         return ZERO

@@ -10,7 +10,7 @@ from django.db import transaction
 from execution import services
 from execution.engine import closes, runs
 from execution.engine.desk import Desk, Work, WorkKind
-from execution.models import Order, Position, StrategyExecution
+from execution.models import COMING_BACK, Order, Position, StrategyExecution
 from execution.states import OPEN_STATES
 
 Status = StrategyExecution.Status
@@ -93,7 +93,8 @@ def open_exit(
 def _end_entries(execution: StrategyExecution, desk: Desk) -> None:
     """An entry that is still being worked ends here: what it opened is about to be closed.
 
-    A roll that waits is left to wait by an exit of some legs; one that has begun counts on all.
+    A roll that waits, or a leg that is to come back, is left to wait by an exit of some legs; a roll
+    that has begun counts on all.
     """
     rows = StrategyExecution.objects.filter(
         allocation=execution.allocation,
@@ -102,7 +103,7 @@ def _end_entries(execution: StrategyExecution, desk: Desk) -> None:
         status__in=[Status.DUE, Status.RUNNING],
     )
     if execution.only_legs is not None:
-        rows = rows.exclude(phase="roll", status=Status.DUE)
+        rows = rows.exclude(phase="roll", status=Status.DUE).exclude(COMING_BACK)
     for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk").select_related(
             "allocation__strategy", "allocation__broker_account__user"):  # fmt: skip
         runs.finish(row, Status.FAILED, desk, code="WITHDRAWN", detail=f"Exit: {execution.cause}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from execution.engine import tell
 from execution.engine.desk import Desk
+from execution.engine.judging import Stop
 from execution.models import Order, StrategyExecution
 
 Status = StrategyExecution.Status
@@ -42,6 +43,14 @@ def keep_waiting(execution: StrategyExecution, code: str, detail: str) -> None:
         return
     execution.code, execution.detail = code, detail
     execution.save(update_fields=["code", "detail"])
+
+
+def stop_at(execution: StrategyExecution, stop: Stop, desk: Desk) -> None:
+    """It ends by this stop, or waits for a frame that may clear it."""
+    if stop.may_clear:
+        keep_waiting(execution, stop.code, stop.said)
+        return
+    finish(execution, stop.status, desk, code=stop.code, detail=stop.detail)
 
 
 def finish(

@@ -21,6 +21,7 @@ def open_due(desk: Desk, seen: Snapshot) -> None:
     """Write a row for everything that has come due; doing it again writes nothing."""
     open_entries(desk, seen)
     again.open_reentries(desk, seen)
+    again.open_comebacks(desk, seen)
     open_exits(desk, seen)
 
 

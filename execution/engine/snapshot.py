@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
@@ -16,16 +15,19 @@ from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
 from execution.engine import siblings
-from execution.engine.losses import LossWatch, loss_watches
-from execution.engine.trades import (
-    LEFT_BY,
-    Trade,
-    has_bounds,
-    is_share_of_premium,
-    may_enter_again,
-    open_trades,
+from execution.engine.comebacks import (
+    Again,
+    LegAgain,
+    Runs,
+    exits_of_day,
+    legs_again,
+    pairs_again,
+    runs_by_pair,
 )
+from execution.engine.losses import LossWatch, loss_watches
+from execution.engine.trades import Trade, has_bounds, is_share_of_premium, open_trades
 from execution.models import (
+    COMING_BACK,
     Order,
     Position,
     ReceiptAccount,
@@ -42,15 +44,6 @@ from strategies.selectors import newest_versions, schedules_of, versions_by_id, 
 
 Status = StrategyExecution.Status
 RECEIPT_LIFE = timedelta(days=1)  # a receipt is not looked at for longer
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """A pair that left by a stop or target and may enter again, under this cycle of its entries."""
-
-    pair: StrategyBrokerAllocation
-    exit: StrategyExecution
-    cycle: int
 
 
 class OpenOrder(NamedTuple):
@@ -123,13 +116,15 @@ class Snapshot:
 
     @cached_property
     def adjusting(self) -> set[int]:
-        """Pairs that are being changed by hand: a roll waits until that is over."""
+        """Pairs one leg of which is being changed: a roll waits until that is over."""
         return {pair for pair, phase, _ in self._changing if phase == "adjust"}
 
     @cached_property
     def _changing(self) -> list[tuple[int, str, list[int] | None]]:
-        """(pair, phase, legs) of exits and adjustments under way of what is held."""
+        """(pair, phase, legs) of exits and adjustments under way of what is held; a leg that waits to
+        come back is none."""
         rows = self._runs.filter(phase__in=["exit", "adjust"], status__in=[Status.DUE, Status.RUNNING])
+        rows = rows.exclude(COMING_BACK)
         return list(rows.values_list("allocation_id", "phase", "only_legs")) if self.held else []
 
     @cached_property
@@ -177,24 +172,28 @@ class Snapshot:
 
     @cached_property
     def again(self) -> list[Again]:
-        """Pairs whose last exit of the day allows a re-entry that has not been asked yet."""
-        exits = self._runs.filter(
-            trading_day=self.day, phase="exit", status=Status.DONE, cause__in=LEFT_BY["either"],
-            only_legs__isnull=True,
-        ).exclude(strategy_version__reentry="none")
-        last = {run.allocation_id: run for run in exits.select_related("strategy_version").order_by("cycle")}
-        if not last:
+        """Pairs that left today by a stop or target and may enter again."""
+        exits, runs = self._left_today
+        return pairs_again(exits, runs, self._may_enter) if exits else []
+
+    @cached_property
+    def legs_again(self) -> list[LegAgain]:
+        """Legs that left today by their own stop or target and may come back into their trade."""
+        exits, runs = self._left_today
+        return legs_again(exits, runs, self._may_enter) if exits else []
+
+    @cached_property
+    def _left_today(self) -> tuple[list[StrategyExecution], Runs]:
+        exits = exits_of_day(self._runs, self.day)
+        pairs = {run.allocation_id for run in exits}
+        return exits, runs_by_pair(self._runs, self.day, pairs) if pairs else {}
+
+    def _may_enter(self, pairs: Collection[int]) -> list[StrategyBrokerAllocation]:
+        if not pairs:
             return []
-        runs: dict[int, list[StrategyExecution]] = defaultdict(list)
-        for run in self._runs.filter(trading_day=self.day, allocation__in=last).order_by("cycle"):
-            runs[run.allocation_id].append(run)
-        pairs = list(entering_pairs(self.timeline).filter(pk__in=last))
-        granted = versions_to_enter(pairs, self.wall)
-        return [
-            Again(pair, last[pair.pk], sum(run.phase == "entry" for run in runs[pair.pk]) + 1)
-            for pair in pairs
-            if pair.pk in granted and may_enter_again(last[pair.pk], runs[pair.pk])
-        ]  # fmt: skip
+        rows = list(entering_pairs(self.timeline).filter(pk__in=pairs))
+        granted = versions_to_enter(rows, self.wall)
+        return [pair for pair in rows if pair.pk in granted]
 
     @cached_property
     def corrigible(self) -> list[Settlement]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +11,7 @@ from decimal import Decimal
 from django.db.models import Case, DecimalField, F, Sum, When
 
 from allocations.models import StrategyBrokerAllocation
-from execution.models import Order, Position, StrategyExecution
+from execution.models import REENTRY, Order, Position, StrategyExecution
 from market.kernel.money import ZERO
 from market.models import Timeline
 from strategies.models import StrategyVersion
@@ -19,6 +20,8 @@ Status = StrategyExecution.Status
 #: Causes of the exits that a re-entry may follow.
 STOPPED = ("stop", "lock", "leg_stop")
 LEFT_BY = {"stop": STOPPED, "target": ("target",), "either": (*STOPPED, "target")}
+#: Levels of a leg's own after which it may come back.
+LEG_LEFT_BY = {"stop": ("stop",), "target": ("target",), "either": ("stop", "target")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def _premiums(entries: set[int]) -> dict[int, Decimal]:
 def may_enter_again(left: StrategyExecution, runs: list[StrategyExecution]) -> bool:
     """Nothing of the pair is under way, no entry was asked since it left, and the count allows one."""
     version, entries = left.strategy_version, [run for run in runs if run.phase == "entry"]
-    asked = sum(run.cause == "reentry" for run in entries)
+    asked = sum(run.cause == REENTRY for run in entries)
     return (
         left.cause in LEFT_BY[version.reentry_after]
         and asked < version.reentry_count
@@ -98,3 +101,26 @@ def may_enter_again(left: StrategyExecution, runs: list[StrategyExecution]) -> b
         and not any(run.due_at >= left.finished_at for run in entries if left.finished_at)
         and not any(run.phase == "exit" and run.cycle > left.cycle for run in runs)
     )
+
+
+def may_come_back(leg: int, left: StrategyExecution, runs: list[StrategyExecution]) -> bool:
+    """The leg was not asked back since it left, its count allows one more, and its trade goes on."""
+    asked = [run for run in runs if run.cause == REENTRY and run.only_legs == [leg]]
+    assert left.finished_at is not None  # only a finished exit has closed the leg
+    return (
+        len(asked) < left.strategy_version.reentry_count
+        and not any(run.due_at >= left.finished_at for run in asked)
+        and not is_over(left.finished_at, runs)
+    )
+
+
+def is_over(left_at: datetime, runs: Iterable[StrategyExecution]) -> bool:
+    """Whether the trade that a leg left at that time has since left as a whole, or leaves now, has
+    rolled, or another has been entered. Legs that went one by one do not end it."""
+    for run in runs:
+        if run.phase == "exit" and run.only_legs is None:
+            if run.finished_at is None or run.finished_at >= left_at:
+                return True
+        elif run.phase in ("entry", "roll") and run.started_at and run.started_at >= left_at:
+            return True
+    return False

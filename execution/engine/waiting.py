@@ -11,13 +11,11 @@ from decimal import Decimal
 
 from execution.engine import opens
 from execution.engine.desk import Desk
-from execution.models import StrategyExecution
+from execution.models import REENTRY, StrategyExecution
 from market.kernel.clock import IST, at
 from strategies.rules import ResolvedLeg, Watch, mid_of, premium_of, restored, value_of, watch_of
 from strategies.rules.watching import PREMIUM
 from strategies.selectors import conditions
-
-REENTRY = "reentry"
 
 
 def must_arm(execution: StrategyExecution) -> bool:
@@ -33,6 +31,14 @@ def must_arm(execution: StrategyExecution) -> bool:
 def begin(execution: StrategyExecution, legs: list[ResolvedLeg], desk: Desk) -> Watch:
     """What the entry waits for from now on; Unresolvable while its price is not known."""
     version = execution.strategy_version
+    if execution.only_legs is not None:
+        (leg,) = legs
+        return Watch(
+            of=leg.contract.symbol,
+            reference=leg.reference,
+            level=Decimal((execution.plan or {})["cost"]),
+            until=_moment(execution, version.reentry_until),
+        )
     if execution.cause == REENTRY:
         prices = {leg.number: mid_of(desk.frame, leg.contract) for leg in legs}
         return Watch(

@@ -11,10 +11,12 @@ from execution.models.reconciliation import (
     ForeignTrade,
     Mismatch,
 )
-from execution.models.runs import StrategyExecution
+from execution.models.runs import COMING_BACK, REENTRY, StrategyExecution
 from execution.models.watches import StopWatch
 
 __all__ = [
+    "COMING_BACK",
+    "REENTRY",
     "AccountBook",
     "AccountCalls",
     "AccountPosition",

@@ -9,6 +9,10 @@ from allocations.models import StrategyBrokerAllocation
 from market.models import Timeline
 from strategies.models import StrategyVersion
 
+REENTRY = "reentry"  # the cause of an entry after a stop or target, and of a leg that comes back
+#: A leg that comes back and has not begun to: it may wait for its price for long, and holds up nothing.
+COMING_BACK = Q(phase="adjust", cause=REENTRY, status="due")
+
 
 class StrategyExecution(models.Model):
     """One run of one pair for one trading day, phase and cycle."""
@@ -46,10 +50,11 @@ class StrategyExecution(models.Model):
     finished_at = models.DateTimeField(null=True, help_text="market time")
     deadline = models.DateTimeField(null=True, help_text="wall time; entries only")
     only_legs = models.JSONField(
-        null=True, help_text="the legs that this exit closes; none: everything the pair holds"
+        null=True,
+        help_text="the legs that this exit closes, or that come back; none: everything the pair holds",
     )
     armed_at = models.DateTimeField(
-        null=True, help_text="market time; an entry that waits for a price since then"
+        null=True, help_text="market time; an entry, or a leg that comes back, waits for a price since then"
     )
     watch = models.JSONField(null=True, help_text="what an armed entry waits for")
     plan = models.JSONField(null=True, help_text="the legs as resolved when it started")
@@ -79,5 +84,5 @@ class StrategyExecution(models.Model):
 
     @property
     def waiting(self) -> bool:
-        """An entry that is armed: its price has not come yet."""
+        """An entry, or a leg that comes back, that is armed: its price has not come yet."""
         return self.armed_at is not None and self.status == self.Status.DUE

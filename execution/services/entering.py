@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from allocations.models import StrategyBrokerAllocation
-from execution.models import Position, StrategyExecution
+from execution.models import COMING_BACK, Position, StrategyExecution
 from execution.services.acts import Act, record
 from execution.services.exits import UNFINISHED
 from market.kernel.clock import ist_day
@@ -74,11 +74,14 @@ def adjust(
     at: datetime,
     **act: Unpack[Act],
 ) -> StrategyExecution:
-    """A due change of the pair's open trade by hand at market time `at`; Refused while a run is under way."""
+    """A due change of the pair's open trade by hand at market time `at`; Refused while a run is under way.
+
+    A leg that waits to come back is none.
+    """
     timeline, day = active_timeline(), ist_day(at)
     StrategyBrokerAllocation.objects.select_for_update().get(pk=allocation.pk)
     mine = StrategyExecution.objects.filter(allocation=allocation, timeline=timeline)
-    if mine.filter(status__in=UNFINISHED).exists():
+    if mine.filter(status__in=UNFINISHED).exclude(COMING_BACK).exists():
         raise Refused("run_under_way", "The pair is being entered, exited, rolled or adjusted.",
                       fix="Wait until that run has ended, then look again.")  # fmt: skip
     row = StrategyExecution.objects.create(

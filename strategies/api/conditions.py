@@ -61,6 +61,10 @@ class ConditionsBody(StrictSerializer):
     wait_unit = choice(StrategyVersion.WaitUnit.choices)
     wait_until = moment("the entry is missed if it has not moved by then")
     reentry = choice(StrategyVersion.Reentry.choices)
+    reentry_of = choice(
+        StrategyVersion.ReentryOf.choices,
+        "leg: only legs that their own stop or target closed, while on_leg_stop is leg; counted by leg",
+    )
     reentry_after = choice(StrategyVersion.ReentryAfter.choices)
     reentry_count = count(20, "times a day")
     reentry_until = moment("no re-entry after it")

@@ -41,6 +41,7 @@ class Conditions:
     wait_until: time | None = None
     reentry: str = "none"
     reentry_after: str = "stop"
+    reentry_of: str = "trade"
     reentry_count: int = 0
     reentry_until: time | None = None
     roll_premium: Decimal | None = None
@@ -117,12 +118,29 @@ def _check_wait(terms: Terms, house: House) -> None:
 
 
 def _check_reentry(terms: Terms, house: House) -> None:
+    if terms.reentry_of == "leg":
+        _check_legs_again(terms)
     if terms.reentry == "none":
         return
     if not 1 <= terms.reentry_count <= MOST_REENTRIES:
         raise Refused("reentry_count", f"Re-entries are 1 to {MOST_REENTRIES} a day.",
                       fix="Send how often it may enter again.", field="reentry_count")  # fmt: skip
     _require_time(terms.reentry_until, "reentry_until", terms, house)
+
+
+def _check_legs_again(terms: Terms) -> None:
+    """A leg enters again where it re-enters at all, leaves alone, and by a level of its own."""
+    if terms.reentry == "none":
+        raise Refused("no_reentry", "Nothing enters again, so no leg does.",
+                      fix="Send reentry asap or cost, or reentry_of trade.", field="reentry_of")  # fmt: skip
+    if terms.on_leg_stop == "strategy":
+        raise Refused("no_leg_stays", "The whole strategy leaves at a leg's stop, so no leg enters again alone.",
+                      fix="Send on_leg_stop leg, or reentry_of trade.", field="reentry_of")  # fmt: skip
+    levels = {"stop": ("stop",), "target": ("target",), "either": ("stop", "target")}[terms.reentry_after]
+    if not any(getattr(leg, level) is not None for leg in terms.legs for level in levels):
+        words = " or ".join(levels)
+        raise Refused("no_leg_leaves", f"No leg has a {words} of its own, so none enters again.",
+                      fix=f"Give a leg a {words}, or send reentry_of trade.", field="reentry_of")  # fmt: skip
 
 
 def _check_roll(terms: Terms) -> None:

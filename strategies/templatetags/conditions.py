@@ -58,10 +58,11 @@ def _wait(version: StrategyVersion) -> str:
 def _again(version: StrategyVersion) -> str:
     if version.reentry == "none" or version.reentry_until is None:
         return ""
-    how = version.get_reentry_display()
+    how, of_leg = version.get_reentry_display(), version.reentry_of == "leg"
     return (
-        f"{version.reentry_count} times a day until {version.reentry_until:%H:%M}, after "
-        f"{AFTER[version.reentry_after]}: {how[:1].lower()}{how[1:]}"
+        f"{'each leg, ' if of_leg else ''}{version.reentry_count} times a day until "
+        f"{version.reentry_until:%H:%M}, after {AFTER[version.reentry_after]}"
+        f"{' of its own' if of_leg else ''}: {how[:1].lower()}{how[1:]}"
     )
 
 

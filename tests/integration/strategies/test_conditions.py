@@ -14,7 +14,7 @@ CONDITIONS = {
     "vix_max": "22.50", "gap_min": "-0.80", "gap_max": "0.80",
     "skip_days": ["2026-08-05", "2026-08-14"], "jitter_seconds": 30, "wait_for": "leg", "wait_leg": 2,
     "wait_move": "-10.00", "wait_unit": "percent", "wait_until": "11:00:00", "reentry": "cost",
-    "reentry_after": "either", "reentry_count": 2, "reentry_until": "14:00:00", "roll_premium": None,
+    "reentry_of": "trade", "reentry_after": "either", "reentry_count": 2, "reentry_until": "14:00:00", "roll_premium": None,
     "roll_min_credit": None, "roll_max_debit": None, "roll_else": "hold",
 }  # fmt: skip
 
@@ -48,6 +48,7 @@ def test_a_change_of_something_else_keeps_them(api, basket):
         ({**CONDITIONS, "wait_until": "15:20"}, "/wait_until"),
         ({**CONDITIONS, "wait_leg": 3}, "/wait_leg"),
         ({"reentry": "asap"}, "/reentry_count"),
+        ({**CONDITIONS, "reentry_of": "leg"}, "/reentry_of"),  # no leg has a stop of its own
         ({"roll_min_credit": "100.00"}, "/at_expiry"),
     ],
 )

@@ -19,7 +19,7 @@ ROLL = {"at_expiry": "roll", "roll_time": time(15), "exit_time": None}
 
 def saved(**conditions) -> None:
     values = {"entry_time": time(9, 20), "exit_time": time(15, 10), "naked_calls": 1}
-    check(Terms(legs=(make_leg(),), **(values | conditions)), underlying="NIFTY", house=HOUSE)
+    check(Terms(legs=(make_leg(stop=Decimal(30)),), **(values | conditions)), underlying="NIFTY", house=HOUSE)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ def saved(**conditions) -> None:
         {}, WAIT, AGAIN, {"jitter_seconds": 1800}, {"vix_min": Decimal(12), "vix_max": Decimal(12)},
         {"gap_min": Decimal(-1), "gap_max": Decimal(0)}, {"skip_days": (DAY,)},
         {**WAIT, "wait_move": Decimal("-12.5"), "wait_unit": "percent"},
+        {**AGAIN, "reentry_of": "leg", "reentry_after": "either"},
         {**ROLL, "roll_premium": Decimal(5), "roll_min_credit": Decimal(500), "roll_else": "close"},
     ],
 )  # fmt: skip
@@ -56,6 +57,9 @@ def test_what_a_trader_would_state_is_saved(good):
         ({**WAIT, "wait_until": time(15, 11)}, "wait_until"),
         ({**AGAIN, "reentry_count": 0}, "reentry_count"),
         ({**AGAIN, "reentry_until": time(9, 10)}, "reentry_until"),
+        ({**AGAIN, "reentry": "none", "reentry_of": "leg"}, "reentry_of"),
+        ({**AGAIN, "reentry_of": "leg", "on_leg_stop": "strategy"}, "reentry_of"),
+        ({**AGAIN, "reentry_of": "leg", "reentry_after": "target"}, "reentry_of"),
         ({"roll_premium": Decimal(5)}, "at_expiry"),
         ({**ROLL, "roll_min_credit": Decimal(1), "roll_max_debit": Decimal(1)}, "roll_max_debit"),
     ],
