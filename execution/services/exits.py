@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count
 
 from allocations.models import StrategyBrokerAllocation
 from execution.models import Order, Position, StrategyExecution
@@ -16,6 +16,7 @@ from market.models import Timeline
 
 Status = StrategyExecution.Status
 UNFINISHED = [Status.DUE, Status.RUNNING]
+WIDENED = ["only_legs", "cause", "detail"]
 
 
 @transaction.atomic
@@ -37,7 +38,10 @@ def open_exit(  # noqa: PLR0913 - keyword only
         return None
     partial = under_way.select_for_update(of=("self",), no_key=True).first()
     if partial is not None:
-        return _widen(partial, cause=cause, detail=detail, legs=legs)
+        if not _is_widened(partial, cause=cause, detail=detail, legs=legs):
+            return None
+        partial.save(update_fields=WIDENED)
+        return partial
     row, fresh = StrategyExecution.objects.get_or_create(
         allocation=allocation,
         timeline=timeline,
@@ -56,43 +60,75 @@ def open_exit(  # noqa: PLR0913 - keyword only
     return row if fresh else None
 
 
-def _widen(
+def _is_widened(
     row: StrategyExecution, *, cause: str, detail: str, legs: Sequence[int] | None
-) -> StrategyExecution | None:
-    """An exit of some legs goes on as one of more legs, or of everything; None when it closes these."""
+) -> bool:
+    """An exit of some legs goes on as one of more legs, or of everything; False when it closes these.
+
+    The caller saves what is WIDENED.
+    """
     if row.only_legs is None or (legs is not None and set(legs) <= set(row.only_legs)):
-        return None
+        return False
     row.only_legs = None if legs is None else sorted({*row.only_legs, *legs})
     more = detail if legs is not None else f"Then everything: {detail or cause}."
     row.cause = row.cause if legs is not None else cause
     row.detail = f"{row.detail} {more}".strip()
-    row.save(update_fields=["only_legs", "cause", "detail"])
-    return row
+    return True
 
 
+@transaction.atomic
 def open_exits(pairs: list[StrategyBrokerAllocation], *, cause: str) -> list[StrategyExecution]:
-    """Due exits of those pairs that hold something or have orders or an entry under way."""
+    """Due exits of those pairs that hold something or have orders or something to open under way; as
+    many queries for many as for one.
+    """
     timeline = Timeline.objects.filter(active=True).first()
     if timeline is None or timeline.market_now is None:  # a halt stands without a market too
         return []
+    busy = _busy(pairs, timeline)
+    under_way = _under_way(busy, timeline)
+    fresh = _fresh([pair for pair in pairs if pair.pk in busy - under_way.keys()], timeline, cause)
+    StrategyExecution.objects.bulk_create(fresh, ignore_conflicts=True)
+    begun = _under_way({row.allocation_id for row in fresh}, timeline)  # some by another just now
+    rows = {**under_way, **begun}.values()
+    widened = [row for row in rows if _is_widened(row, cause=cause, detail="", legs=None)]
+    StrategyExecution.objects.bulk_update(widened, WIDENED)
+    new = {row.pk for row in [*begun.values(), *widened]}
+    return [row for row in rows if row.pk in new]
+
+
+def _busy(pairs: list[StrategyBrokerAllocation], timeline: Timeline) -> set[int]:
     held = Position.objects.filter(timeline=timeline, allocation__in=pairs).exclude(quantity=0)
     working = Order.objects.filter(timeline=timeline, allocation__in=pairs, status__in=OPEN_STATES)
-    entering = StrategyExecution.objects.filter(
-        Q(status__in=UNFINISHED), timeline=timeline, allocation__in=pairs, phase="entry"
+    opening = StrategyExecution.objects.filter(
+        timeline=timeline, allocation__in=pairs, status__in=UNFINISHED, phase__in=["entry", "roll", "adjust"]
     )
-    busy = {
-        pk for rows in (held, working, entering) for pk in rows.values_list("allocation_id", flat=True)
+    return {
+        pk for rows in (held, working, opening) for pk in rows.values_list("allocation_id", flat=True)
     }
-    exits = [
-        open_exit(
-            allocation=pair,
-            timeline=timeline,
-            day=ist_day(timeline.market_now),
-            due_at=timeline.market_now,
-            cause=cause,
-            lots=pair.lots,
+
+
+def _under_way(pairs: set[int], timeline: Timeline) -> dict[int, StrategyExecution]:
+    """By pair, its exit under way, locked."""
+    rows = StrategyExecution.objects.select_for_update(of=("self",), no_key=True).filter(
+        timeline=timeline, allocation__in=pairs, phase="exit", status__in=UNFINISHED
+    )
+    return {row.allocation_id: row for row in rows.order_by("pk")}
+
+
+def _fresh(
+    pairs: list[StrategyBrokerAllocation], timeline: Timeline, cause: str
+) -> list[StrategyExecution]:
+    assert timeline.market_now is not None  # asked before
+    day = ist_day(timeline.market_now)
+    done = StrategyExecution.objects.filter(
+        timeline=timeline, allocation__in=pairs, phase="exit", trading_day=day
+    )
+    cycles = dict(done.order_by().values_list("allocation_id").annotate(Count("pk")))
+    return [
+        StrategyExecution(
+            allocation=pair, timeline=timeline, trading_day=day, phase="exit",
+            cycle=cycles.get(pair.pk, 0) + 1, strategy_version_id=pair.strategy_version_id,
+            lots=pair.lots, cause=cause, due_at=timeline.market_now,
         )
         for pair in pairs
-        if pair.pk in busy
-    ]
-    return [row for row in exits if row is not None]
+    ]  # fmt: skip

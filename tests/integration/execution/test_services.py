@@ -2,12 +2,25 @@
 
 import pytest
 from django.core.exceptions import ObjectDoesNotExist
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from allocations.services import archive_allocation
 from execution import services
 from execution.models import Position, StrategyExecution
+from market.kernel.contracts import parse
+from market.models import Timeline
+from market.services import ensure_contracts
 from strategies.services import archive_strategy
-from tests.factories import UserFactory
+from tests.factories import (
+    NOW,
+    UserFactory,
+    make_account,
+    make_allocation,
+    make_basket,
+    make_run,
+    make_strategy,
+)
 from users.models import AuditEntry
 
 
@@ -50,3 +63,64 @@ def test_an_exit_is_audited_with_who_and_from_where(desk):
     assert (entry.actor, entry.address, entry.after) == (
         owner, "192.0.2.7", {"scope": "pair", "target": pair.pk, "exits": [run.pk]},
     )  # fmt: skip
+
+
+@pytest.fixture
+def timeline(db) -> Timeline:
+    return Timeline.objects.create(
+        key="kills", source="simulated", first_day=NOW.date(), active=True, market_now=NOW
+    )
+
+
+def pairs_of(user, timeline, count: int):
+    """So many open pairs of the user on one account; one leg of the first leaves."""
+    basket, account = make_basket(user), make_account(user)
+    pairs = [
+        make_allocation(make_strategy(basket, name=f"Condor {n}"), account) for n in range(count)
+    ]
+    symbol = "NIFTY-20260804-24500-CE"
+    contract = ensure_contracts([parse(symbol)])[symbol]
+    Position.objects.bulk_create(
+        Position(allocation=pair, timeline=timeline, contract=contract, product="NRML", leg_number=3, quantity=-130)
+        for pair in pairs
+    )
+    make_run(pairs[0], timeline, phase="exit", cause="leg_stop", only_legs=[3], status="running")
+    return pairs
+
+
+def kill(user) -> tuple[list[StrategyExecution], int]:
+    with CaptureQueriesContext(connection) as captured:
+        found = services.kill(user=user, scope="user", target=None, by=user, source="test", now=NOW)
+    return found, len(captured)
+
+
+def test_a_kill_of_many_pairs_asks_as_often_as_one_of_two(timeline):
+    few, many = UserFactory(), UserFactory()
+    pairs_of(few, timeline, 2)
+    pairs = pairs_of(many, timeline, 9)
+
+    _, asked = kill(few)
+    exits, asked_of_many = kill(many)
+
+    assert asked_of_many == asked
+    assert sorted(row.allocation_id for row in exits) == [pair.pk for pair in pairs]
+    assert {(row.cause, row.only_legs, row.cycle) for row in exits} == {("kill", None, 1)}
+    assert kill(many)[0] == []  # they leave already
+
+
+@pytest.mark.parametrize(
+    ("phase", "fields"),
+    [
+        ("roll", {"status": "running"}),  # the old legs are gone, the new ones not yet ordered
+        ("adjust", {"status": "due", "cause": "reentry", "only_legs": [3]}),
+        ("entry", {"status": "due"}),
+    ],
+)
+def test_a_kill_ends_what_is_still_to_open_for_a_pair_that_holds_nothing(timeline, phase, fields):
+    user = UserFactory()
+    pair = make_allocation(make_strategy(make_basket(user)), make_account(user))
+    make_run(pair, timeline, phase=phase, **fields)
+
+    (row,), _ = kill(user)
+
+    assert (row.allocation_id, row.cause, row.status) == (pair.pk, "kill", "due")
