@@ -50,8 +50,10 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
         return []
     if execution.cause == REENTRY:
         return returning.start(execution, desk)
-    stop = _judged(execution, desk)
+    change = _change(execution, closes.positions_of_pair(execution))
+    stop = _judged(execution, change, desk)
     with transaction.atomic():
+        stop = stop or adjusting.crowded_out(execution.allocation, change, desk)
         held = runs.locked(execution_id, Status.DUE)
         if held is None:
             return []
@@ -70,8 +72,7 @@ def advance(execution_id: int, desk: Desk) -> list[Work]:
     return [] if execution is None else _work(execution, desk)
 
 
-def _judged(execution: StrategyExecution, desk: Desk) -> Stop | None:
-    pair, change = execution.allocation, _change(execution, closes.positions_of_pair(execution))
+def _judged(execution: StrategyExecution, change: Change, desk: Desk) -> Stop | None:
     symbol = (execution.plan or {})["close"]
     if symbol is not None and change.close is None:
         return Stop(Status.DENIED, "NOT_HELD", f"{symbol} is not held any more.")
@@ -80,7 +81,7 @@ def _judged(execution: StrategyExecution, desk: Desk) -> Stop | None:
             mid_of(desk.frame, change.open.contract)
     except Unresolvable as error:
         return Stop(Status.DENIED, error.code, error.message)
-    return adjusting.why_not(pair, change, desk, funds=True)
+    return adjusting.why_not(execution.allocation, change, desk, funds=True)
 
 
 def _change(execution: StrategyExecution, held: list[Position]) -> Change:

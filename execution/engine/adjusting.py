@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from allocations.models import StrategyBrokerAllocation
-from execution.engine import closes, margins
+from execution.engine import closes, limits, margins
 from execution.engine.desk import Desk
 from execution.engine.judging import (
     Stop,
@@ -198,9 +198,21 @@ def _beyond_limits(
         needed = _needed(pair, change, desk)
     except margins.NoMargin as error:
         return Stop(Status.DENIED, "NO_QUOTE", str(error))
+    return too_much(pair, change, desk) or (funded(pair, needed, desk) if funds else None)
+
+
+def too_much(pair: StrategyBrokerAllocation, change: Change, desk: Desk) -> Stop | None:
+    """The limit that the change would break, by its name."""
     lots = _lots_of_trade(change)
-    stop = beyond_limits(pair, lambda book: book.changed(change.orders(), lots), desk)
-    return stop or (funded(pair, needed, desk) if funds else None)
+    return beyond_limits(pair, lambda book: book.changed(change.orders(), lots), desk)
+
+
+def crowded_out(pair: StrategyBrokerAllocation, change: Change, desk: Desk) -> Stop | None:
+    """Shared limits asked once more, one at a time: what others have begun since counts. Needs a
+    transaction, and no lock of a row yet."""
+    if change.open is None or not limits.lock_shared(pair):
+        return None
+    return too_much(pair, change, desk)
 
 
 def _lots_of_trade(change: Change) -> int:

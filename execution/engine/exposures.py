@@ -1,4 +1,4 @@
-"""What a pair, a basket, an account or a user has: held, and committed by entries that are under way."""
+"""What a pair, a basket, an account or a user has: held, and committed by what is under way to open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from allocations.risk import Exposure, RiskLimit
 from execution.engine import closes, greeks, marks, opens
 from execution.engine.desk import Desk
 from execution.engine.margins import Sheet
-from execution.models import Position, StrategyExecution
+from execution.models import REENTRY, Position, StrategyExecution
 from market.kernel.contracts import Contract
 from market.kernel.money import ZERO
 from strategies.rules import ResolvedLeg
@@ -60,17 +60,28 @@ def books_of(pair: StrategyBrokerAllocation, desk: Desk) -> dict[int, Book]:
 
 
 def books_of_user(user_id: int, desk: Desk) -> dict[int, Book]:
-    """By pair, the books of all that a user's pairs hold and have begun to enter."""
+    """By pair, the books of all that a user's pairs hold and have begun to open."""
     mine = {"allocation__broker_account__user": user_id}
     books = _held(mine, desk)
     runs = StrategyExecution.objects.filter(
-        timeline=desk.timeline, status=Status.RUNNING, phase__in=["entry", "roll"], **mine
+        timeline=desk.timeline, status=Status.RUNNING, phase__in=["entry", "roll", "adjust"], **mine
     )
     for run in runs.select_related("allocation__strategy", "allocation__broker_account").order_by("pk"):
         if not (run.plan or {}).get("unwinding"):
             begun = books.get(run.allocation_id) or _empty(run.allocation)
-            books[run.allocation_id] = begun.committed(opens.planned(run), run.lots)
+            books[run.allocation_id] = _committed(begun, run)
     return books
+
+
+def _committed(book: Book, run: StrategyExecution) -> Book:
+    """With what the run will open; the leg of an adjustment has lots of its own, of which those added by
+    hand alone are more than the trade's."""
+    if run.phase != "adjust":
+        return book.committed(opens.planned(run), run.lots)
+    plan = run.plan or {}
+    added = run.cause != REENTRY and plan["close"] is None
+    filled = book.committed(opens.planned(run), plan["lots"])
+    return filled if added else replace(filled, lots=max(book.lots, min(plan["lots"], run.lots)))
 
 
 def exposure(

@@ -44,6 +44,8 @@ def start(execution: StrategyExecution, desk: Desk) -> list[Work]:
         return []
     verdict = _judged(execution, desk)
     with transaction.atomic():
+        if isinstance(verdict, Change):
+            verdict = adjusting.crowded_out(execution.allocation, verdict, desk) or verdict
         held = runs.locked(execution.pk, Status.DUE)
         if held is None:
             return []

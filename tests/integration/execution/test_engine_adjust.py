@@ -2,10 +2,14 @@
 
 import pytest
 
+from allocations.risk import ScopeTerms
+from allocations.services import set_scope_limit
 from execution import services
-from execution.engine import adjust, adjusting
+from execution.engine import adjust, adjusting, exposures
 from execution.engine.adjusting import Asked
 from execution.models import Order
+from market.kernel.contracts import parse
+from tests.factories import make_run
 from tests.integration.execution.conftest import one_strategy
 from users.errors import Refused
 
@@ -181,3 +185,45 @@ def test_a_second_change_waits_for_the_first(condor):
 
     with pytest.raises(Refused, match="being entered"):
         ask(desk, pair, act="exit", contract=short, at=[])
+
+
+class Busy:
+    """The account's wire; while the broker says what is free, another change begins that opens `rival`."""
+
+    def __init__(self, wire, begin):
+        self._wire, self._begin = wire, begin
+
+    def __getattr__(self, name):
+        return getattr(self._wire, name)
+
+    def funds(self):
+        self._begin()
+        return self._wire.funds()
+
+
+def test_changes_under_way_count_in_shared_limits_also_when_they_begin_at_the_same_moment(condor):
+    desk, pair = condor
+    hedge, *_ = contracts(desk, pair)
+    new, rival, owner = moved(hedge, 100), moved(hedge, 200), pair.broker_account.user
+    set_scope_limit(user=owner, scope="user", target=None, terms=ScopeTerms(max_open_positions=5),
+                    source="test", now=desk.player.wall)  # fmt: skip
+
+    def begin():
+        plan = {"close": None, "closes_first": True, "lots": 2,
+                "legs": [{"leg": 9, "side": "BUY", "ratio": 1, "symbol": rival, "reference": "10"}]}  # fmt: skip
+        make_run(pair, desk.player.timeline, phase="adjust", cycle=9, status="running", plan=plan, lots=2)
+
+    account = pair.broker_account
+    seen = desk.player._desk(desk.player.last)
+    change = adjusting.change_of(pair, Asked(act="add", contract=new, side="BUY", lots=2), seen)
+    run = services.adjust(user=owner, allocation=pair, plan=adjust.plan_of(change), lots=2, at=seen.now,
+                          by=owner, source="test", now=desk.player.wall)  # fmt: skip
+    desk.player._adapters[account.pk] = Busy(desk.player.adapter(account), begin)
+
+    assert adjust.start(run.pk, desk.player._desk(desk.player.last)) == []
+
+    run.refresh_from_db()
+    assert (run.status, run.code) == ("denied", "TOO_MANY_POSITIONS")
+    assert run.detail.startswith("everything you run: 6 open positions of at most 5.")
+    books = exposures.books_of_user(owner.pk, seen)
+    assert (books[pair.pk].units[parse(rival)], books[pair.pk].lots) == (130, 2)
