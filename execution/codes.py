@@ -142,6 +142,10 @@ _ENDED = {
     "NOT_FILLED": Reason(
         "Nothing filled in time.", "Enter again by hand, or widen the strategy's time."
     ),
+    "NOT_TRIED": Reason(
+        "An order before it had no answer, or took the broker too long, so this one was not tried.",
+        "Nothing: it goes again as a new attempt.",
+    ),
     "OUTSIDE_SESSION": Reason("The exchange was closed.", NOTHING_TO_DO),
     "REPRICED": Reason(
         "Its price was moved as often as the broker allows, so it was cancelled.",

@@ -6,6 +6,7 @@ The engine calls these with its rows, the proof's schedules with rows in memory:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -17,6 +18,7 @@ from market.kernel.money import ZERO
 S = OrderState
 ACTIVE = "active"  # the trading state in which a pair may enter
 OPENS, CLOSES = "open", "close"  # Order.Action
+NOT_TRIED = "NOT_TRIED"  # the code of an attempt that used none up
 ATTEMPTS = 3  # of a slice whose connection was refused; after them its run decides anew
 #: Waits between look-ups of an UNKNOWN order: an order has sat 90 s before showing in a book.
 LOOKUP_WAITS = (1, 2, 4, 8, 15, 30, 60, 90)
@@ -63,6 +65,13 @@ class Answered(NamedTuple):
     status: OrderState
     code: str = ""
     again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotTried:
+    """Instead of an answer: the order was committed to be sent, and then we did not try."""
+
+    upstream: str
 
 
 class Moved(NamedTuple):
@@ -112,8 +121,11 @@ def must_wait(order: OrderRow, others: Iterable[OrderRow]) -> bool:
     )
 
 
-def answered(current: str, attempt: int, answer: PlaceAnswer) -> Answered | None:
-    """What the answer to `place` makes of the order; None when a report came first and says more."""
+def answered(current: str, tries: int, answer: PlaceAnswer | NotTried) -> Answered | None:
+    """What the answer to `place` makes of the order; None when a report came first and says more.
+
+    `tries` of the slice reached for the broker, this one included: what was not tried uses none up.
+    """
     if current not in NO_ANSWER:
         return None
     if isinstance(answer, Ack):
@@ -121,8 +133,10 @@ def answered(current: str, attempt: int, answer: PlaceAnswer) -> Answered | None
     if isinstance(answer, Rejected):
         return Answered(S.REJECTED, answer.code)
     if isinstance(answer, NeverSent):
-        again = attempt < ATTEMPTS
+        again = tries < ATTEMPTS
         return Answered(S.NEVER_SENT, "" if again else "BROKER_UNREACHABLE", again)
+    if isinstance(answer, NotTried):
+        return Answered(S.NEVER_SENT, NOT_TRIED, again=True)
     return Answered(S.UNKNOWN)
 
 

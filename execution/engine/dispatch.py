@@ -35,7 +35,8 @@ FIRST_LOOKUP = timedelta(seconds=1)
 LOST_AFTER = timedelta(seconds=15)  # without an answer: whoever sent it has died
 MOST_TOGETHER = 4  # entries: a wave of a pair or two
 LONGEST_TURN = timedelta(seconds=1)  # from the commit of several orders to the last one's leaving
-NOT_TRIED = NeverSent("An order before it had no answer, or took the broker too long.")
+NOT_TRIED = moves.NotTried("An order before it had no answer, or took the broker too long.")
+Answer = PlaceAnswer | moves.NotTried
 LOGIN_REFUSED = "TOKEN_REFUSED"
 
 
@@ -66,7 +67,7 @@ def _send_together(order_ids: Collection[int], desk: Desk) -> list[Work]:
     takes too long, the rest is not sent: its wave stands still, and nothing leaves long afterwards.
     """
     sending, works = mark_sending(order_ids, desk)
-    answer: PlaceAnswer | None = None
+    answer: Answer | None = None
     for order in sending:
         if isinstance(answer, Unknown) or desk.later().wall - desk.wall > LONGEST_TURN:
             works += _record(order, NOT_TRIED, desk.later())
@@ -122,7 +123,7 @@ def _refuse(order: Order, refusal: moves.Refusal, desk: Desk) -> None:
     tell.order_changed(desk, order)
 
 
-def _record(order: Order, answer: PlaceAnswer, desk: Desk) -> list[Work]:
+def _record(order: Order, answer: Answer, desk: Desk) -> list[Work]:
     """Write the answer; an order that the broker took waits for its fills, nothing follows from it."""
     if isinstance(answer, Ack) and _acknowledged(order, answer, desk):
         return []
@@ -145,7 +146,7 @@ def _acknowledged(order: Order, answer: Ack, desk: Desk) -> bool:
     return True
 
 
-def _note_answer(order: Order, answer: PlaceAnswer, desk: Desk) -> None:
+def _note_answer(order: Order, answer: Answer, desk: Desk) -> None:
     upstream = "" if isinstance(answer, Ack) else answer.upstream
     OrderEvent.objects.bulk_create(
         [OrderEvent(order=order, kind=type(answer).__name__, source="answer",
@@ -155,7 +156,7 @@ def _note_answer(order: Order, answer: PlaceAnswer, desk: Desk) -> None:
 
 
 @transaction.atomic
-def record_answer(order_id: int, answer: PlaceAnswer, desk: Desk) -> list[Work]:
+def record_answer(order_id: int, answer: Answer, desk: Desk) -> list[Work]:
     """Write the broker's answer to a sent order; fills that came first are kept."""
     order = (
         Order.objects.select_for_update(of=("self",), no_key=True)
@@ -167,13 +168,23 @@ def record_answer(order_id: int, answer: PlaceAnswer, desk: Desk) -> list[Work]:
         order.broker_order_id = answer.broker_order_id
     else:
         order.upstream = answer.upstream or order.upstream
-    taken = moves.answered(order.status, order.attempt, answer)
+    tries = _tries(order) if isinstance(answer, NeverSent) else order.attempt
+    taken = moves.answered(order.status, tries, answer)
     if taken is not None:
-        _take(order, taken, desk)
+        _take(order, taken, tries, desk)
     order.save()
     calls.land(order.broker_account_id, order.client_ref, desk.wall)
     tell.order_changed(desk, order)
     return [Work(WorkKind.ADVANCE, order.execution_id)]
+
+
+def _tries(order: Order) -> int:
+    """How often this slice has reached for the broker, this time included."""
+    idle = Order.objects.filter(
+        execution=order.execution_id, leg_number=order.leg_number, action=order.action,
+        slice=order.slice, code=moves.NOT_TRIED,
+    )  # fmt: skip
+    return order.attempt - idle.count()
 
 
 def next_attempt(order: Order, desk: Desk) -> Order:
@@ -221,7 +232,7 @@ def ref_of(order: Order, desk: Desk, *, attempt: int) -> str:
     )
 
 
-def _take(order: Order, taken: moves.Answered, desk: Desk) -> None:
+def _take(order: Order, taken: moves.Answered, tries: int, desk: Desk) -> None:
     order.next_lookup_at = None
     order.status, order.code = taken.status, taken.code or order.code
     if taken.status in TERMINAL:
@@ -233,7 +244,7 @@ def _take(order: Order, taken: moves.Answered, desk: Desk) -> None:
     elif taken.status == OrderState.REJECTED:
         tell.order_rejected(desk, order)
     elif taken.status == OrderState.NEVER_SENT:
-        tell.broker_unreachable(desk, order)
+        tell.broker_unreachable(desk, order, tries)
     elif taken.status == OrderState.UNKNOWN:
         order.next_lookup_at = desk.wall + FIRST_LOOKUP
         tell.order_unknown(desk, order)

@@ -54,14 +54,14 @@ def order_rejected(desk: Desk, order: Order) -> None:
     )
 
 
-def broker_unreachable(desk: Desk, order: Order) -> None:
+def broker_unreachable(desk: Desk, order: Order, tries: int) -> None:
     tell(
         desk,
         order.allocation,
         kind="broker_unreachable",
         severity=Severity.CRITICAL,
         title=f"{order.broker_account.get_broker_display()} cannot be reached",
-        body=f"{order.side} {order.quantity}: the connection was refused {order.attempt} times "
+        body=f"{order.side} {order.quantity}: the connection was refused {tries} times "
         f"({order.upstream}). Nothing was sent. An exit keeps trying; an entry ends by its policy.",
         dedupe_key=f"unreachable:{order.execution_id}:{order.leg_number}:{order.action}",
     )

@@ -61,6 +61,7 @@ def event_words(event: OrderEvent, name: str) -> str:
         "Ack": "the broker accepted it",
         "Rejected": "the broker rejected it",
         "Unknown": "the broker did not answer; it is looked up, never sent twice",
+        "NotTried": "not tried; it goes as a new attempt",
         "NeverSent": "no connection: it was never sent",
         "cancel": "cancel asked",
         "modify": "its price was moved to the market",

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from brokers.types import Unknown
+from brokers.types import NeverSent, Unknown
 from execution.engine import calls, dispatch, loop, shift
 from execution.engine.desk import Work, WorkKind
 from execution.models import AccountCalls, Order, StrategyExecution
@@ -12,6 +12,7 @@ from execution.rates import Kind
 from strategies.models import StrategyVersion
 from tests.factories import make_order, make_run
 from tests.integration.execution.conftest import one_strategy
+from users.models import Notice
 
 PUT = one_strategy("Cash Secured Put", broker="finvasia", lots=2)
 
@@ -159,6 +160,28 @@ def test_orders_that_are_sent_together_stop_at_one_without_an_answer(desk_of):
     states = list(Order.objects.order_by("pk").values_list("leg_number", "attempt", "status"))
     assert states == [(1, 1, "UNKNOWN"), (2, 1, "NEVER_SENT"), (2, 2, "READY")]
     assert sent == [orders[0].client_ref]
+    assert Order.objects.get(attempt=1, leg_number=2).code == "NOT_TRIED"
+
+
+def test_what_was_not_tried_uses_up_no_attempt_and_nobody_is_told_that_a_broker_is_away(resting):
+    desk, pair, _ = resting
+    frame = desk.player._desk(desk.player.last)
+    run = make_run(pair, desk.player.timeline, status="running", cycle=7)
+    order = make_order(run, status="SENDING", side="BUY")
+    slices = Order.objects.filter(execution=run)
+
+    for answer in (*[dispatch.NOT_TRIED] * 3, *[NeverSent("connection refused")] * 3):
+        dispatch.record_answer(order.pk, answer, frame)
+        told = list(Notice.objects.filter(kind="broker_unreachable"))
+        order = slices.order_by("attempt").last()
+        if order.status == "READY":
+            assert told == []
+            slices.filter(pk=order.pk).update(status="SENDING")
+
+    assert list(slices.order_by("attempt").values_list("status", "code")) == [
+        *[("NEVER_SENT", "NOT_TRIED")] * 3, *[("NEVER_SENT", "")] * 2, ("NEVER_SENT", "BROKER_UNREACHABLE"),
+    ]  # fmt: skip
+    assert "refused 3 times" in told[0].body
 
 
 def patience(seconds):
