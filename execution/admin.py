@@ -124,7 +124,7 @@ class PerformanceMetricAdmin(OperatorAdmin):
 class StopWatchAdmin(OperatorAdmin):
     list_display = (
         "allocation", "leg_number", "symbol", "stop_at", "target_at", "locked", "at_cost", "crossed",
-        "updated_at",
+        "unjudged_since", "updated_at",
     )  # fmt: skip
     list_filter = ("crossed", "timeline")
     list_select_related = PAIR

@@ -18,7 +18,7 @@ TOPICS: dict[str, tuple[str, frozenset[str]]] = {
         "An entry or exit was missed, denied or failed",
         frozenset({"execution_missed", "execution_denied", "execution_failed", "execution_partial"}),
     ),
-    "dead_feed": ("Prices stopped coming", frozenset({"dead_feed"})),
+    "dead_feed": ("Prices stopped coming", frozenset({"dead_feed", "unjudged"})),
     "dead_process": ("A process died", frozenset({"dead_process"})),
     "other": ("Anything else", frozenset()),
 }

@@ -66,7 +66,8 @@ class StopBody(PairShape, serializers.ModelSerializer):
 
     `stop` and `target` are prices of what stop_of and target_of say: the leg, the underlying, or
     rupees a lot of profit. `locked` is profit a lot that is kept. A level that is `crossed` has been
-    so for `crossed_frames` frames; the strategy's confirm_frames decide.
+    so for `crossed_frames` frames; the strategy's confirm_frames decide. `unjudged_since`: the leg has
+    had no usable price since then, so neither its stops nor those of the whole trade are judged.
     """
 
     timeline = serializers.CharField(source="timeline.key")
@@ -79,7 +80,8 @@ class StopBody(PairShape, serializers.ModelSerializer):
         model = StopWatch
         fields = (
             "id", *PAIR, "timeline", "leg_number", "contract", "since", "stop", "stop_of", "target",
-            "target_of", "locked", "at_cost", "crossed", "crossed_frames", "updated_at",
+            "target_of", "locked", "at_cost", "crossed", "crossed_frames",
+            "unjudged_since", "updated_at",
         )  # fmt: skip
 
 

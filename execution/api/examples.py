@@ -64,7 +64,7 @@ STOP = {
     "id": 3, **PAIR, "timeline": "demo", "leg_number": 4, "contract": "NIFTY-20260804-24600-CE",
     "since": "2026-08-04T09:20:03+05:30", "stop": "92.55", "stop_of": "leg", "target": "35.60",
     "target_of": "leg", "locked": None, "at_cost": False, "crossed": "", "crossed_frames": 0,
-    "updated_at": "2026-08-04T10:41:00+05:30",
+    "unjudged_since": None, "updated_at": "2026-08-04T10:41:00+05:30",
 }  # fmt: skip
 SUM = {
     "key": "1", "name": "Iron Condor", "net": "2310.15", "gross": "2480.00", "charges": "169.85",

@@ -20,6 +20,12 @@ Rules = list[dict[str, str]]  # exits of the pair that were in force in this tra
 
 MEMORY = tuple(field.name for field in fields(Watch))
 _memory = attrgetter(*MEMORY)
+#: By which a row is found, and its columns but for what is noted of prices that lack.
+KEY = ("allocation", "timeline", "symbol")
+WRITTEN = (
+    "leg_number", "since", "stop_at", "stop_of", "target_at", "target_of", "rules", "updated_at",
+    *MEMORY,
+)  # fmt: skip
 
 
 class Known(NamedTuple):

@@ -12,9 +12,18 @@ from typing import Any
 
 from django.db import transaction
 
-from execution.engine import closes, marks
+from execution.engine import closes, marks, unjudged
 from execution.engine.desk import Desk
-from execution.engine.sights import MEMORY, Known, LegSight, Sight, TradeSight, stored
+from execution.engine.sights import (
+    KEY,
+    MEMORY,
+    WRITTEN,
+    Known,
+    LegSight,
+    Sight,
+    TradeSight,
+    stored,
+)
 from execution.engine.snapshot import Snapshot
 from execution.engine.trades import has_bounds
 from execution.models import Position, StopWatch
@@ -25,11 +34,6 @@ from strategies.selectors import exits_of
 
 Key = tuple[int, str]
 Rows = Mapping[Key, StopWatch]
-KEY = ("allocation", "timeline", "symbol")
-WRITTEN = (
-    "leg_number", "since", "stop_at", "stop_of", "target_at", "target_of", "rules", "updated_at",
-    *MEMORY,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Leave:
 def judge(desk: Desk, seen: Snapshot) -> dict[int, Leave]:
     """By pair that must leave by a stop, target or lock. What its levels saw is committed first."""
     market = _Market(seen, desk)
+    unjudged.note(_needed(seen, market), market.quote, seen, desk)
     found = {
         pair: sights
         for pair, rows in seen.held.items()
@@ -73,6 +78,18 @@ class _Market:
             usable = exits.is_usable(quote, now, self._desk.frame.cadence)
             self._quotes[symbol] = quote if usable else None
         return self._quotes[symbol]
+
+
+def _needed(seen: Snapshot, market: _Market) -> dict[int, list[Position]]:
+    """By pair that stays and whose market is open, the positions that its stops need prices of."""
+    needed = {}
+    for pair, rows in seen.held.items():
+        allocation = rows[0].allocation
+        if seen.leaving.get(pair, ()) is None or allocation.strategy.underlying not in market.spots:
+            continue
+        legs, whole = seen.watched_legs.get(allocation.strategy_version_id, {}), has_bounds(allocation)
+        needed[pair] = [row for row in rows if whole or row.leg_number in legs]
+    return needed
 
 
 def _sights(

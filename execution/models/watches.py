@@ -48,6 +48,10 @@ class StopWatch(models.Model):
     stop_of = models.CharField(max_length=10, choices=Of, default=Of.LEG)
     target_of = models.CharField(max_length=10, choices=Of, default=Of.LEG)
     target_at = models.DecimalField(max_digits=18, decimal_places=4, null=True)
+    unjudged_since = models.DateTimeField(
+        null=True, help_text="market time; no usable price since then, so it and the trade are not judged"
+    )
+    unjudged_told = models.BooleanField(default=False, help_text="its owner was told of it")
     rules = models.JSONField(default=list, help_text="exits of the pair that were in force in this trade")
     updated_at = models.DateTimeField(help_text="market time")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -130,6 +130,11 @@ def is_usable(quote: Quote | None, now: datetime, cadence: float) -> bool:
     if quote is None or quote.stale(now, cadence) or quote.ltp <= 0:
         return False
     return quote.bid is None or quote.ask is None or quote.bid <= quote.ask
+
+
+def told_after(cadence: float) -> timedelta:
+    """For how long a leg may have no usable price before its owner is told: a minute, or two frames."""
+    return timedelta(seconds=max(60.0, 2 * cadence))
 
 
 def _share(premium: Decimal | None) -> Decimal | None:

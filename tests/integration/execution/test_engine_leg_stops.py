@@ -11,8 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from execution import services
 from execution.models import Order, Position, StopWatch
-from market.kernel.clock import at
+from execution.selectors import watches_of
+from market.kernel.clock import IST, at
 from tests.integration.execution.conftest import MONDAY, one_strategy
+from users.models import Notice
 
 D = Decimal
 
@@ -33,8 +35,10 @@ class Board:
         self.entry = {row.leg_number: row.average_price for row in rows}
         self.symbol = {row.leg_number: row.contract.symbol for row in rows}
         self.side = {row.leg_number: 1 if row.quantity > 0 else -1 for row in rows}
+        self.cadence = 5
         self.marks: dict[int, Decimal] = {}
         self.dry: set[int] = set()  # legs that nobody sells
+        self.stuck: dict[int, datetime] = {}  # legs whose price is of then
 
     def gain(self, gains: dict[int, object], *, times: int = 2) -> None:
         """So many frames in which these legs have gained so many points; the others stay where they are."""
@@ -47,11 +51,11 @@ class Board:
         """A frame of nothing but the strategy's own contracts."""
         quotes = {symbol: self._quote(number, quoted_at or now) for number, symbol in self.symbol.items()}
         spots = {} if self.spot is None else {"NIFTY": self.spot}
-        self.now = replace(self.now, n=self.now.n + 1, now=now, quotes=quotes, spots=spots, cadence=5)
+        self.now = replace(self.now, n=self.now.n + 1, now=now, quotes=quotes, spots=spots, cadence=self.cadence)
         self.desk.player.push(self.now)
 
     def _quote(self, number: int, at: datetime):
-        quote = self.base.quotes[self.symbol[number]]._replace(at=at)
+        quote = self.base.quotes[self.symbol[number]]._replace(at=self.stuck.get(number, at))
         if number in self.dry:
             quote = quote._replace(ask_quantity=0)
         if number not in self.marks:
@@ -251,3 +255,49 @@ def test_a_quiet_frame_under_stops_asks_the_database_nothing(desk_of):
             board.gain({}, times=3)
 
     assert len(captured) == 3  # the clock of each frame
+
+
+def unjudged(board) -> list[tuple[int, datetime | None]]:
+    owner = board.pair.broker_account.user
+    rows = watches_of(owner, board.desk.player.timeline).exclude(unjudged_since=None)
+    return [(row.leg_number, row.unjudged_since) for row in rows]
+
+
+def test_a_leg_without_a_usable_price_is_named_after_a_minute_and_cleared_when_it_has_one(desk_of):
+    board = Board(desk_of, "Iron Condor", legs=CONDOR, terms={"stop_loss": "5000"})
+    told = Notice.objects.filter(kind="unjudged")
+    board.gain({})
+    last = board.now.now
+    board.stuck = {1: last}  # a hedge without stops of its own: the trade's stop needs it
+
+    for second in (20, 40, 60):
+        board.push(last + timedelta(seconds=second))
+    assert unjudged(board) == [(1, last + timedelta(seconds=20))]
+    assert told.count() == 0
+    board.push(last + timedelta(seconds=80))
+    board.push(last + timedelta(seconds=90))
+
+    notice = told.get()
+    first, quoted = (f"{moment.astimezone(IST):%H:%M:%S}" for moment in (last + timedelta(seconds=20), last))
+    assert (notice.severity, notice.title) == ("warning", "Stops of Iron Condor on Zerodha cannot be judged")
+    assert notice.body.startswith(
+        f"Leg 1 ({board.symbol[1]}): no usable price since {first}, the last one is of {quoted}."
+    )
+    board.stuck = {}
+    board.push(last + timedelta(seconds=100))
+    assert unjudged(board) == []
+    board.gain({3: -31})  # and judged again
+    assert board.legs == [1, 2, 4]
+
+
+def test_on_minute_data_two_frames_pass_before_it_is_told(desk_of):
+    board = Board(desk_of, "Iron Condor", legs=CONDOR)
+    last, told = board.now.now, Notice.objects.filter(kind="unjudged")
+    board.cadence, board.stuck = 60, {3: last}
+
+    for minute in range(1, 6):  # old at the third, waited two frames at the fifth
+        assert told.count() == 0
+        board.push(last + timedelta(minutes=minute))
+
+    assert unjudged(board) == [(3, last + timedelta(minutes=3))]
+    assert told.count() == 1
