@@ -26,7 +26,13 @@ class Progress:
     orders_open: int
     left: list[str]
     said: list[str]
+    left_to_expire: list[str]
     verified_at: datetime | None
+
+    @property
+    def verdict(self) -> str:
+        """Verified flat, or except what is left to expire."""
+        return f"Verified flat{besides(self.left_to_expire)}"
 
 
 def write(  # noqa: PLR0913 - keyword only
@@ -74,6 +80,12 @@ def progress(receipt: Receipt, pairs: Sequence[StrategyBrokerAllocation]) -> lis
     return [_progress(part, held, working) for part in receipt.accounts.all()]
 
 
+def besides(left_to_expire: Sequence[str]) -> str:
+    """ except 2 worthless longs left to expire; nothing where there are none."""
+    count = len(left_to_expire)
+    return f" except {count} worthless long{'' if count == 1 else 's'} left to expire" if count else ""
+
+
 def _progress(
     part: ReceiptAccount, held: Iterable[Position], working: Iterable[Order]
 ) -> Progress:
@@ -87,6 +99,7 @@ def _progress(
         orders_open=len(waiting),
         left=[f"{p.quantity:+d} {p.contract.symbol}" for p in mine],
         said=part.said,
+        left_to_expire=part.left_to_expire,
         verified_at=part.verified_at,
     )
 

@@ -86,7 +86,8 @@ RECEIPT = {
     **RECEIPT_HEAD,
     "accounts": [{
         "account": "Zerodha paper", "positions_closed": 4, "positions_open": 0, "orders_ended": 1,
-        "orders_open": 0, "left": [], "said": [], "verified_at": "2026-08-04T11:00:03+05:30",
+        "orders_open": 0, "left": [], "said": [], "left_to_expire": [],
+        "verified_at": "2026-08-04T11:00:03+05:30",
     }],
 }  # fmt: skip
 SCOPE_LIMIT = {

@@ -30,11 +30,16 @@ class PartBody(serializers.Serializer):
     said = serializers.ListField(
         child=serializers.CharField(), help_text="what the broker's book has besides"
     )
+    left_to_expire = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="worthless longs that nobody bids for: all that is left of what is verified flat",
+    )
     verified_at = serializers.DateTimeField(allow_null=True)
 
 
 class ReceiptHead(serializers.ModelSerializer):
-    """An act that closes. `verified_flat` once every account's own book says so."""
+    """An act that closes. `verified_flat` once every account's own book says so; worthless longs may be
+    left to expire, its accounts name them."""
 
     scope = serializers.CharField()
     timeline = serializers.CharField(source="timeline.key")

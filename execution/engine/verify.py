@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from brokers.types import BrokerOrder, BrokerPosition, BrokerStatus, ReadFailed
 from execution import services
+from execution.engine import closes
 from execution.engine.desk import Desk, Work
 from execution.engine.wires import open_wire
 from execution.models import Order, Position, ReceiptAccount
@@ -19,28 +20,31 @@ Units = Mapping[tuple[str, str], int]
 
 
 def verify(part_id: int, desk: Desk) -> list[Work]:
-    """Look at one account of a receipt: flat in our books first, then by the broker's word."""
+    """Look at one account of a receipt: flat in our books first, then by the broker's word. Worthless
+    longs may be left to expire: the broker must have these units and no others.
+    """
     part = ReceiptAccount.objects.select_related("receipt__user", "broker_account").get(pk=part_id)
     if part.verified_at is not None:
         return []
     pairs = {pair.pk for pair in services.pairs_in(
         user=part.receipt.user, scope=part.receipt.scope, target=part.receipt.target)}  # fmt: skip
     ours = _positions(part)
-    closing = any(row.allocation_id in pairs for row in ours) or _working(part, pairs)
-    if closing:
+    mine = [row for row in ours if row.allocation_id in pairs]
+    if not all(closes.is_worthless(row, desk) for row in mine) or _working(part, pairs):
         return _again(part, desk, wait=WHILE_CLOSING, said=[])
     try:
         wire = open_wire(desk, part.broker_account)
         positions, orders = wire.positions(), wire.orders()
     except ReadFailed as error:
         return _again(part, desk, said=[f"The broker's book could not be read: {error}"])
-    elsewhere = _units((row.contract.symbol, row.product, row.quantity) for row in ours)
-    differs, foreign = compare(set(part.symbols), elsewhere, _broker(positions))
+    expected = _units((row.contract.symbol, row.product, row.quantity) for row in ours)
+    differs, foreign = compare(set(part.symbols), expected, _broker(positions))
     differs += _open_at_broker(orders, pairs)
     if differs:
         return _again(part, desk, said=[*differs, *foreign])
     ReceiptAccount.objects.filter(pk=part.pk, verified_at=None).update(
-        verified_at=desk.now, said=foreign, checks=part.checks + 1
+        verified_at=desk.now, said=foreign, checks=part.checks + 1,
+        left_to_expire=[f"{row.quantity:+d} {row.contract.symbol}" for row in mine],
     )
     return []
 
@@ -48,7 +52,8 @@ def verify(part_id: int, desk: Desk) -> list[Work]:
 def compare(symbols: set[str], ours: Units, broker: Units) -> tuple[list[str], list[str]]:
     """(differences in these contracts, what of other contracts is not ours), in words.
 
-    `ours` is what our other pairs hold: in a contract that was to be closed nothing else may be left.
+    `ours` is what our other pairs hold, and what is left to expire: in a contract that was to be closed
+    nothing else may be left.
     """
     differs, foreign = [], []
     for symbol, product in sorted(broker.keys() | ours.keys()):
@@ -84,7 +89,7 @@ def _positions(part: ReceiptAccount) -> list[Position]:
     rows = Position.objects.filter(
         timeline=part.receipt.timeline_id, allocation__broker_account=part.broker_account_id
     ).exclude(quantity=0)
-    return list(rows.select_related("contract"))
+    return list(rows.select_related("contract").order_by("contract__symbol", "pk"))
 
 
 def _working(part: ReceiptAccount, pairs: set[int]) -> bool:

@@ -45,6 +45,9 @@ class ReceiptAccount(models.Model):
     checks = models.PositiveIntegerField(default=0)
     next_check_at = models.DateTimeField(null=True, help_text="wall time; none: not looked at yet")
     said = models.JSONField(default=list, help_text="what the broker's book has besides, in words")
+    left_to_expire = models.JSONField(
+        default=list, help_text="longs that nobody bids for, still held when it was verified"
+    )
     verified_at = models.DateTimeField(null=True, help_text="market time: flat by the broker's own book")
 
     class Meta:

@@ -99,6 +99,7 @@ def receipt(request: SignedInRequest, verb: str) -> HttpResponse:
         "node": node,
         "flat": not held.positions and not held.orders,
         "verified": bool(parts) and all(part.verified_at for part in parts),
+        "besides": receipts.besides([each for part in parts for each in part.left_to_expire]),
         "left": len(held.positions),
         "waiting": len(held.orders),
         "parts": parts,

@@ -64,7 +64,8 @@ class Command(BaseCommand):
                 self.stdout.write(now)
                 said = now
             if all(part.verified_at for part in parts):
-                self.stdout.write(self.style.SUCCESS("Verified flat."))
+                left = receipts.besides([each for part in parts for each in part.left_to_expire])
+                self.stdout.write(self.style.SUCCESS(f"Verified flat{left}."))
                 return
             if time.monotonic() >= until:
                 raise CommandError("Not verified flat yet; the halt stands and the workers go on closing.")
@@ -93,7 +94,7 @@ class Command(BaseCommand):
 
 def _line(part: Progress) -> str:
     said = "".join(f"; {words}" for words in (*part.left, *part.said))
-    state = f"verified flat at {timezone.localtime(part.verified_at):%H:%M:%S}" if part.verified_at else (
+    state = f"{part.verdict} at {timezone.localtime(part.verified_at):%H:%M:%S}" if part.verified_at else (
         "closing" if part.positions_open or part.orders_open else "the broker's book is being read"
     )  # fmt: skip
     return (

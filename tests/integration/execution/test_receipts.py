@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
@@ -194,3 +195,26 @@ def test_the_command_without_a_market_still_halts(user):
 def test_the_command_names_a_user_that_does_not_exist(db):
     with pytest.raises(CommandError, match="There is no user nobody@example.com"):
         call_command("kill", "--user", "nobody@example.com", "--yes")
+
+
+def test_worthless_longs_that_are_left_to_expire_are_verified_and_named(held, owner):
+    pair = held.pair("Iron Condor", "zerodha")
+    longs = sorted(symbol for symbol, units in held.held(pair).items() if units > 0)
+
+    def no_bids_for_longs(quotes):
+        nothing = {"bid": None, "bid_quantity": 0, "ltp": Decimal("0.05")}
+        return {s: q._replace(**nothing) if s in longs else q for s, q in quotes.items()}
+
+    receipt = kill(held, owner, "pair", pair.pk)
+    for minute in (22, 23):
+        held.at(9, minute, change=no_bids_for_longs)
+
+    (part,) = parts(owner, receipt).values()
+    assert (part.positions_closed, part.positions_open) == (2, 2)
+    assert part.verified_at is not None
+    assert part.left_to_expire == [f"+130 {symbol}" for symbol in longs]
+    words = "erified flat except 2 worthless longs left to expire"
+    browser = Client()
+    browser.force_login(owner)
+    page = browser.get(f"/risk/kill/done?scope=pair&target={pair.pk}").content.decode()
+    assert page.count(words) == 2  # above, and beside the account
