@@ -53,7 +53,7 @@ CHECKS = [
     negative_data_rejection,
 ]
 BOUNDS = bounds(
-    max_examples=10, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
+    max_examples=6, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 
