@@ -47,7 +47,11 @@ ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.VERIFY: verify.verify,
 }
 
-TURN = {WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3}
+#: The most urgent first; what has begun is ended before more is begun.
+TURN = {
+    WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3, WorkKind.EXIT: 4,
+    WorkKind.SYNC: 5, WorkKind.ADVANCE: 6, WorkKind.VERIFY: 7, WorkKind.RECONCILE: 8, WorkKind.START: 9,
+}  # fmt: skip
 
 
 def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
@@ -82,8 +86,16 @@ def perform(work: Work, desk: Desk) -> list[Work]:
 
 
 def _runs(desk: Desk, seen: Snapshot) -> list[Work]:
-    kinds = {Status.DUE: WorkKind.START, Status.RUNNING: WorkKind.ADVANCE}
-    return [Work(kinds[status], pk) for pk, status, due_at in seen.unfinished if due_at <= desk.now]
+    due = [(pk, phase, status) for pk, phase, status, due_at in seen.unfinished if due_at <= desk.now]
+    return [
+        begin(pk, phase) if status == Status.DUE else Work(WorkKind.ADVANCE, pk)
+        for pk, phase, status in due
+    ]
+
+
+def begin(pk: int, phase: str) -> Work:
+    """The first thing to do for a due run."""
+    return Work(WorkKind.EXIT if phase == StrategyExecution.Phase.EXIT else WorkKind.START, pk)
 
 
 def _orders(desk: Desk, seen: Snapshot) -> list[Work]:
