@@ -38,9 +38,9 @@ def open_comebacks(desk: Desk, seen: Snapshot) -> None:
     Pairs are locked, so that a change by hand at the same moment gets another cycle.
     """
     due = [each for each in seen.legs_again if _in_time(each, desk)]
-    rows = [row for each in due if (row := _leg_row(each, desk)) is not None]
-    if not rows:
+    if not due:
         return
+    rows = [_leg_row(each, desk) for each in due]
     pairs = StrategyBrokerAllocation.objects.select_for_update(no_key=True)
     with transaction.atomic():
         list(pairs.filter(pk__in={row.allocation_id for row in rows}).order_by("pk"))
@@ -107,13 +107,10 @@ def _averages(orders: Iterable[Order]) -> dict[int, Decimal]:
     return {leg: rupees[leg] / units[leg] for leg in units}
 
 
-def _leg_row(each: LegAgain, desk: Desk) -> StrategyExecution | None:
+def _leg_row(each: LegAgain, desk: Desk) -> StrategyExecution:
     """The leg at its old contract and average price; what it opens is decided when it starts."""
-    cost = _cost_of(each)
-    if cost is None:
-        return None
     contract = contracts.parse(each.symbol)
-    leg = ResolvedLeg(number=each.leg, side=each.side, ratio=1, contract=contract, reference=cost)  # type: ignore[arg-type]  # BUY or SELL
+    leg = ResolvedLeg(number=each.leg, side=each.side, ratio=1, contract=contract, reference=each.cost)  # type: ignore[arg-type]  # BUY or SELL
     left_at = each.exit.finished_at or desk.now
     return StrategyExecution(
         allocation=each.pair,
@@ -132,17 +129,6 @@ def _leg_row(each: LegAgain, desk: Desk) -> StrategyExecution | None:
             "closes_first": True,
             "legs": opens.as_plan([leg]),
             "lots": each.units // contract.lot_size,
-            "cost": str(cost),
+            "cost": str(each.cost),
         },
     )
-
-
-def _cost_of(each: LegAgain) -> Decimal | None:
-    """The average price at which the leg was last opened in that contract."""
-    opened = Order.objects.filter(
-        allocation=each.pair, timeline=each.exit.timeline_id, action=Order.Action.OPEN,
-        leg_number=each.leg, contract__symbol=each.symbol, filled_quantity__gt=0,
-        execution__started_at__lte=each.exit.finished_at,
-    )  # fmt: skip
-    last = opened.order_by("-execution__started_at", "-execution_id").first()
-    return None if last is None else _averages(opened.filter(execution=last.execution_id)).get(each.leg)

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 
 from allocations.models import StrategyBrokerAllocation
 from execution.engine.trades import (
@@ -17,9 +18,11 @@ from execution.engine.trades import (
     may_enter_again,
 )
 from execution.models import Order, StopWatch, StrategyExecution
+from market.kernel.money import ZERO
 
 Status = StrategyExecution.Status
 Runs = dict[int, list[StrategyExecution]]
+Orders = dict[tuple[int, int], list[Order]]
 MayEnter = Callable[[Collection[int]], list[StrategyBrokerAllocation]]
 
 
@@ -34,7 +37,8 @@ class Again:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegAgain:
-    """A leg that this exit closed by the leg's own stop or target, so many units of this contract."""
+    """A leg that this exit closed by the leg's own stop or target: so many units of this contract, which
+    it was opened with at this average price."""
 
     pair: StrategyBrokerAllocation
     exit: StrategyExecution
@@ -42,14 +46,18 @@ class LegAgain:
     side: str
     symbol: str
     units: int
+    cost: Decimal
     cycle: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Closed:
+class _Left:
+    """A leg that was opened with this side, how much of it has gone, and its average price."""
+
     symbol: str
     side: str
     units: int
+    cost: Decimal
 
 
 def exits_of_day(runs: QuerySet[StrategyExecution], day: date) -> list[StrategyExecution]:
@@ -101,10 +109,13 @@ def legs_again(exits: Iterable[StrategyExecution], runs: Runs, may_enter: MayEnt
     by_own_level = _by_own_level(free)
     pairs = {pair.pk: pair for pair in may_enter({pair for pair, _ in by_own_level})}
     found, cycles = [], {pair: _last_adjustment(runs[pair]) for pair in pairs}
-    for (pair, leg), closed in sorted(by_own_level.items(), key=lambda row: (row[1].side == "BUY", row[0])):
+    for (pair, leg), went in sorted(by_own_level.items(), key=lambda row: (row[1].side == "SELL", row[0])):
         if pair in pairs:
             cycles[pair] += 1
-            found.append(_leg(pairs[pair], free[pair, leg], leg, closed, cycles[pair]))
+            found.append(LegAgain(
+                pair=pairs[pair], exit=free[pair, leg], leg=leg, side=went.side, symbol=went.symbol,
+                units=went.units, cost=went.cost, cycle=cycles[pair],
+            ))  # fmt: skip
     return found
 
 
@@ -112,41 +123,54 @@ def _last_adjustment(runs: Iterable[StrategyExecution]) -> int:
     return max((run.cycle for run in runs if run.phase == "adjust"), default=0)
 
 
-def _leg(
-    pair: StrategyBrokerAllocation, left: StrategyExecution, leg: int, closed: _Closed, cycle: int
-) -> LegAgain:
-    side = "SELL" if closed.side == "BUY" else "BUY"
-    return LegAgain(
-        pair=pair, exit=left, leg=leg, side=side, symbol=closed.symbol, units=closed.units, cycle=cycle
-    )
-
-
 def _by_own_level(
     free: dict[tuple[int, int], StrategyExecution],
-) -> dict[tuple[int, int], _Closed]:
-    """What was closed of each of these legs, where its own stop or target did it; two queries."""
-    closed = _closed({left.pk for left in free.values()})
+) -> dict[tuple[int, int], _Left]:
+    """What left of each of these legs, where its own stop or target did it."""
     timeline = next(iter(free.values())).timeline_id
+    found = _left({pair for pair, _ in free}, {leg for _, leg in free}, timeline)
     watches = StopWatch.objects.filter(timeline=timeline, allocation__in={pair for pair, _ in free})
     crossed = {
         (pair, symbol): level
         for pair, symbol, level in watches.values_list("allocation_id", "symbol", "crossed")
     }
     return {
-        (pair, leg): mine
-        for (pair, leg), left in free.items()
-        if (mine := closed.get((left.pk, leg))) is not None
-        and crossed.get((pair, mine.symbol)) in LEG_LEFT_BY[left.strategy_version.reentry_after]
+        key: found[key]
+        for key, exit_ in free.items()
+        if key in found
+        and crossed.get((key[0], found[key].symbol)) in LEG_LEFT_BY[exit_.strategy_version.reentry_after]
     }
 
 
-def _closed(exits: set[int]) -> dict[tuple[int, int], _Closed]:
-    """By exit and leg, what its orders closed."""
-    rows = Order.objects.filter(
-        execution__in=exits, action=Order.Action.CLOSE, filled_quantity__gt=0
-    ).order_by()
-    sums = rows.values_list("execution_id", "leg_number", "contract__symbol", "side")
-    return {
-        (run, leg): _Closed(symbol, side, units)
-        for run, leg, symbol, side, units in sums.annotate(units=Sum("filled_quantity"))
-    }
+def _left(pairs: set[int], legs: set[int], timeline: int) -> dict[tuple[int, int], _Left]:
+    """By pair and leg, what it was opened with last, as far as that was closed since, whichever run closed
+    it; three queries."""
+    filled = Order.objects.filter(
+        timeline=timeline, allocation__in=pairs, leg_number__in=legs, filled_quantity__gt=0
+    )
+    last = (
+        filled.filter(action=Order.Action.OPEN)
+        .select_related("contract")
+        .order_by("allocation_id", "leg_number", "-pk")
+        .distinct("allocation_id", "leg_number")
+    )
+    newest = {(order.allocation_id, order.leg_number): order for order in last}
+    opened: Orders = defaultdict(list)
+    for order in filled.filter(action=Order.Action.OPEN, execution__in={o.execution_id for o in newest.values()}):
+        key = (order.allocation_id, order.leg_number)
+        if (order.execution_id, order.contract_id) == (newest[key].execution_id, newest[key].contract_id):
+            opened[key].append(order)
+    since = {key: min(order.pk for order in orders) for key, orders in opened.items()}
+    closed: Orders = defaultdict(list)
+    for order in filled.filter(action=Order.Action.CLOSE, pk__gt=min(since.values(), default=0)):
+        key = (order.allocation_id, order.leg_number)
+        if key in since and order.pk > since[key] and order.contract_id == newest[key].contract_id:
+            closed[key].append(order)
+    return {key: _of(newest[key], opened[key], orders) for key, orders in closed.items()}
+
+
+def _of(newest: Order, opened: list[Order], closed: list[Order]) -> _Left:
+    units = sum(order.filled_quantity for order in opened)
+    paid = sum((order.filled_quantity * (order.average_price or ZERO) for order in opened), ZERO)
+    gone = sum(order.filled_quantity for order in closed)
+    return _Left(newest.contract.symbol, newest.side, min(units, gone), paid / units)
