@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from execution.engine import closes, opens
 from execution.engine.desk import Desk
-from execution.engine.snapshot import Again, Snapshot
+from execution.engine.snapshot import Snapshot
+from execution.engine.trades import Again
 from execution.engine.waiting import REENTRY
 from execution.models import Order, StrategyExecution
 from market.kernel.clock import at

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
@@ -17,8 +16,10 @@ from allocations.selectors import effective_states
 from baskets.models import BasketGrant
 from execution.engine import siblings
 from execution.engine.losses import LossWatch, loss_watches
+from execution.engine.stops_seen import BrokerStops
 from execution.engine.trades import (
     LEFT_BY,
+    Again,
     Trade,
     has_bounds,
     is_share_of_premium,
@@ -44,15 +45,6 @@ Status = StrategyExecution.Status
 RECEIPT_LIFE = timedelta(days=1)  # a receipt is not looked at for longer
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
-    """A pair that left by a stop or target and may enter again, under this cycle of its entries."""
-
-    pair: StrategyBrokerAllocation
-    exit: StrategyExecution
-    cycle: int
-
-
 class OpenOrder(NamedTuple):
     """The columns of an open order by which its next step is chosen."""
 
@@ -60,6 +52,7 @@ class OpenOrder(NamedTuple):
     status: str
     pending_op: str
     action: str
+    order_type: str
     allocation_id: int
     next_lookup_at: datetime | None
     asked_at: datetime | None
@@ -174,6 +167,11 @@ class Snapshot:
     def schedules(self) -> dict[int, Schedule]:
         """By version that may enter, its days."""
         return schedules_of(self.versions.values())
+
+    @cached_property
+    def broker_stops(self) -> BrokerStops:
+        """Stops that rest at the broker, or have fired there."""
+        return BrokerStops(self.timeline, self.held)
 
     @cached_property
     def again(self) -> list[Again]:

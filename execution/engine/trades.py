@@ -33,6 +33,15 @@ class Trade:
     premium: Decimal | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A pair that left by a stop or target and may enter again, under this cycle of its entries."""
+
+    pair: StrategyBrokerAllocation
+    exit: StrategyExecution
+    cycle: int
+
+
 def has_bounds(pair: StrategyBrokerAllocation) -> bool:
     """Whether a stop, target or lock of the strategy or the pair watches the whole trade."""
     version = pair.strategy_version
