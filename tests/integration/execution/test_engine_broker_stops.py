@@ -1,0 +1,295 @@
+"""Stops of naked shorts that rest at the broker (SL-L): they follow, they fire, and never beside a close."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import time, timedelta
+from decimal import Decimal
+
+import pytest
+
+from execution import services
+from execution.headless import witness
+from execution.models import Order, OrderEvent
+from market.kernel.clock import at
+from market.kernel.frame import encode
+from tests.integration.execution import by_hand
+from tests.integration.execution.conftest import MONDAY
+from tests.integration.execution.test_engine_leg_stops import Board
+from users.models import Notice
+
+D = Decimal
+AT_BROKER = {"stop_at_broker": True}
+TICK = D("0.05")
+
+
+def put_board(desk_of, *, terms=None, **leg) -> Board:
+    """One short put, stopped 30 points away; nothing hedges it."""
+    board = Board(
+        desk_of, "Cash Secured Put", broker="finvasia", terms={**AT_BROKER, **(terms or {})},
+        legs={1: {"stop": "30", **leg}},
+    )  # fmt: skip
+    return begun(board, {1: 0})
+
+
+def begun(board: Board, gains: dict[int, int]) -> Board:
+    """Its first frame after the entry, at prices as an exchange writes them."""
+    board.entry = {number: price.quantize(D("0.01")) for number, price in board.entry.items()}
+    board.gain(gains, times=1)
+    return board
+
+
+def strangle_board(desk_of, *, terms=None) -> Board:
+    """A short call (leg 1) and a short put (leg 2), each stopped 30 points away."""
+    board = Board(
+        desk_of, "Iron Condor", preset="short_strangle", terms={**AT_BROKER, **(terms or {})},
+        legs={1: {"stop": "30"}, 2: {"stop": "30"}},
+    )  # fmt: skip
+    return begun(board, {1: 0, 2: 0})
+
+
+def stops(board: Board, number: int = 1) -> list[Order]:
+    rows = Order.objects.filter(allocation=board.pair, order_type="SL-L", leg_number=number)
+    return list(rows.order_by("pk"))
+
+
+def at_broker(board: Board) -> list[tuple[str, str, int]]:
+    """(status, trigger, open units) of the stops in the broker's own ledger."""
+    found = [o for account in board.desk.ledger() for o in account["orders"] if o["trigger_price"]]
+    return [(o["status"], o["trigger_price"], o["quantity"] - o["filled_quantity"]) for o in found]
+
+
+def assert_books_agree(board: Board) -> None:
+    found = witness.compare(board.desk.player)
+    assert (found["unexplained"], found["sent_twice"]) == (0, 0), found["differences"]
+
+
+def while_down(board: Board, points: int) -> None:
+    """A frame that the exchange sees and this host does not: the first short loses so many points."""
+    board.marks[1] = board.entry[1] + points
+    board.now = replace(
+        board.now, n=board.now.n + 1, now=board.now.now + timedelta(seconds=10),
+        quotes={s: board._quote(n, board.now.now + timedelta(seconds=10)) for n, s in board.symbol.items()},
+    )  # fmt: skip
+    board.desk.player._operator("POST", "/frames", encode(board.now))
+
+
+def test_after_the_fill_a_stop_for_exactly_the_open_units_rests_at_the_broker(desk_of):
+    board = put_board(desk_of)
+
+    (stop,) = stops(board)
+    trigger = board.entry[1] + 30
+    assert (stop.side, stop.action, stop.quantity, stop.status) == ("BUY", "close", 65, "WORKING")
+    assert stop.trigger_price == trigger
+    assert stop.price == (trigger * D("1.05")) // TICK * TICK
+    assert at_broker(board) == [("TRIGGER_PENDING", str(trigger), 65)]
+    assert stop.execution == board.desk.run(board.pair)
+    board.gain({1: -10}, times=4)  # nothing chases it
+    (same,) = stops(board)
+    assert (same.modifications, same.trigger_price) == (0, trigger)
+    assert_books_agree(board)
+
+
+def test_shorts_with_a_hedge_have_their_stops_here_alone(desk_of):
+    """A jade lizard: its put is naked, its call leans on a wing."""
+    legs = {number: {"stop": "30"} for number in (1, 2, 3)}
+    board = Board(desk_of, "Iron Condor", preset="jade_lizard", terms=AT_BROKER, legs=legs)
+    begun(board, {1: 0, 2: 0, 3: 0})
+
+    (stop,) = Order.objects.filter(order_type="SL-L").select_related("contract")
+    assert (stop.side, stop.contract.option_type) == ("BUY", "PE")
+
+
+def test_a_stop_by_the_underlying_stays_here(desk_of):
+    board = Board(desk_of, "Iron Condor", preset="short_strangle", terms=AT_BROKER,
+                  legs={1: {"stop": "30"}, 2: {"stop": "20", "stop_unit": "underlying"}})  # fmt: skip
+    begun(board, {1: 0, 2: 0})
+
+    assert [order.leg_number for order in Order.objects.filter(order_type="SL-L")] == [1]
+
+
+def test_a_trail_moves_trigger_and_limit_but_not_at_every_frame(desk_of):
+    board = put_board(desk_of, trail="continuous")
+    before = board.entry[1] + 30
+    board.gain({1: 10}, times=3)
+
+    (stop,) = stops(board)
+    assert stop.trigger_price == before - 10
+    assert stop.price == (stop.trigger_price * D("1.05")) // TICK * TICK
+    assert at_broker(board) == [("TRIGGER_PENDING", str(before - 10), 65)]
+    board.gain({1: 10}, times=3)
+    assert stops(board)[0].modifications == 1
+
+
+def test_a_stop_that_was_moved_as_often_as_allowed_is_replaced(desk_of):
+    board = put_board(desk_of, trail="continuous")
+    Order.objects.filter(order_type="SL-L").update(modifications=20)
+
+    board.gain({1: 10}, times=4)
+
+    old, new = stops(board)
+    assert (old.status, old.code, new.status) == ("CANCELLED", "STOP_REPLACED", "WORKING")
+    assert new.trigger_price == board.entry[1] + 20
+    assert [row[0] for row in at_broker(board)] == ["CANCELLED", "TRIGGER_PENDING"]
+
+
+@pytest.mark.parametrize("points", [30, 31])
+def test_a_stop_that_fires_while_this_host_is_down_is_found_and_the_pair_is_flat(desk_of, points):
+    board = put_board(desk_of)
+    while_down(board, points)
+    assert [row[0] for row in at_broker(board)] == ["FILLED"]
+
+    board.gain({1: 0}, times=2)
+
+    (stop,) = stops(board)
+    run = board.desk.run(board.pair, "exit")
+    assert (stop.status, stop.filled_quantity, board.held(1)) == ("FILLED", 65, 0)
+    assert (run.cause, run.status, run.only_legs) == ("leg_stop", "done", [1])
+    assert run.detail.startswith(
+        f"Leg 1 stop at the broker at {board.entry[1] + 30:.2f}: bought at {board.entry[1] + points:.2f}."
+    )
+    assert run.orders.count() == 0
+    notice = Notice.objects.get(kind="stopped_at_broker")
+    assert notice.title == "Leg 1 of Cash Secured Put was stopped at the broker"
+    assert OrderEvent.objects.filter(order=stop, kind="stopped").count() == 1
+    assert_books_agree(board)
+
+
+def test_a_market_beyond_the_limit_is_left_by_the_frames_once_the_stop_is_cancelled(desk_of):
+    board = put_board(desk_of)
+
+    board.gain({1: -40}, times=2)
+
+    (stop,), run = stops(board), board.desk.run(board.pair, "exit")
+    (close,) = run.orders.all()
+    assert (stop.status, stop.code, stop.filled_quantity) == ("CANCELLED", "WITHDRAWN", 0)
+    assert (run.cause, close.order_type, close.status, board.held(1)) == ("leg_stop", "LIMIT", "FILLED", 0)
+    assert stop.finished_at <= close.created_at
+    assert_books_agree(board)
+
+
+def test_a_stop_outside_the_band_when_it_triggers_is_told_and_the_frames_close(desk_of):
+    board = put_board(desk_of)
+
+    board.gain({1: -100}, times=2)
+
+    (stop,), notice = stops(board), Notice.objects.get(kind="stop_lost")
+    assert (stop.status, stop.code) == ("REJECTED", "REJECTED_BY_BROKER")
+    assert stop.upstream.startswith("OUTSIDE_PRICE_BAND")
+    assert (notice.title, board.held(1)) == ("Finvasia does not hold a stop", 0)
+    assert_books_agree(board)
+
+
+def test_a_kill_cancels_the_stop_before_it_closes(desk_of):
+    board = put_board(desk_of)
+    owner = board.pair.broker_account.user
+
+    services.kill(user=owner, scope="pair", target=board.pair.pk, by=owner, source="test",
+                  now=board.desk.player.wall)  # fmt: skip
+    board.gain({1: 0}, times=1)
+
+    (stop,), run = stops(board), board.desk.run(board.pair, "exit")
+    assert (stop.status, board.held(1), run.status) == ("CANCELLED", 0, "done")
+    calls = board.desk.player.simulator.ledger.rows("SELECT route FROM calls ORDER BY id")
+    assert [call["route"] for call in calls] == ["place", "place", "cancel", "place"]
+    assert_books_agree(board)
+
+
+def test_an_exit_by_time_takes_the_stop_with_it(desk_of):
+    board = put_board(desk_of, terms={"exit_time": "15:10", "at_expiry": "settle"})
+    board.push(at(MONDAY, time(15, 10)))
+
+    (stop,), run = stops(board), board.desk.run(board.pair, "exit")
+    assert (stop.status, stop.code, run.cause, run.status) == ("CANCELLED", "WITHDRAWN", "schedule", "done")
+    assert board.held(1) == 0
+    board.gain({}, times=3)
+    assert len(stops(board)) == 1
+    assert_books_agree(board)
+
+
+def test_a_stop_that_fills_while_it_is_cancelled_is_the_close(desk_of):
+    """The cancel is asked, and the broker's book says filled: nothing else is sent."""
+    board = put_board(desk_of)
+    owner = board.pair.broker_account.user
+    while_down(board, 30)
+
+    services.exit_now(user=owner, scope="pair", target=board.pair.pk, by=owner, source="test",
+                      now=board.desk.player.wall)  # fmt: skip
+    board.gain({1: 0}, times=2)
+
+    (stop,) = stops(board)
+    assert (stop.status, board.held(1)) == ("FILLED", 0)
+    assert Order.objects.filter(action="close").count() == 1
+    assert set(board.pair.executions.filter(phase="exit").values_list("status", flat=True)) == {"done"}
+    assert_books_agree(board)
+
+
+def test_while_a_stop_has_no_answer_the_close_waits_until_it_is_looked_up(desk_of):
+    board = Board(desk_of, "Cash Secured Put", broker="finvasia", terms=AT_BROKER, legs={1: {"stop": "30"}})
+    board.desk.fault("drop_answer", route="place")
+    board.desk.fault("hide_order_for", route="place", seconds=25)
+    begun(board, {1: 0})
+    owner = board.pair.broker_account.user
+
+    services.exit_now(user=owner, scope="pair", target=board.pair.pk, by=owner, source="test",
+                      now=board.desk.player.wall)  # fmt: skip
+    board.gain({1: 0}, times=1)
+
+    assert ([order.status for order in stops(board)], board.held(1)) == (["UNKNOWN"], -65)
+    assert Order.objects.filter(action="close").count() == 1
+    board.gain({1: 0}, times=4)
+    (stop,) = stops(board)
+    assert (stop.status, stop.code, board.held(1)) == ("CANCELLED", "WITHDRAWN", 0)
+    assert_books_agree(board)
+
+
+def test_a_stop_at_the_broker_moves_the_other_legs_to_cost_and_rests_there(desk_of):
+    board = strangle_board(desk_of, terms={"break_even": True})
+    assert [len(stops(board, leg)) for leg in (1, 2)] == [1, 1]
+    board.gain({2: 20}, times=2)
+
+    board.gain({1: -30}, times=2)
+
+    assert (board.held(1), board.legs) == (0, [2])
+    assert (board.watch(2).at_cost, board.watch(2).stop_at) == (True, board.entry[2])
+    board.gain({2: 20}, times=2)
+    (stop,) = stops(board, 2)
+    assert (stop.status, stop.trigger_price) == ("WORKING", board.entry[2])
+    assert_books_agree(board)
+
+
+def test_a_stop_at_the_broker_may_end_the_whole_strategy(desk_of):
+    board = strangle_board(desk_of, terms={"on_leg_stop": "strategy"})
+
+    board.gain({1: -30}, times=2)
+
+    run = board.desk.run(board.pair, "exit")
+    assert (board.legs, run.cause, run.only_legs, run.status) == ([], "leg_stop", None, "done")
+    assert run.detail.endswith("The whole strategy leaves.")
+    assert [order.status for order in stops(board, 1) + stops(board, 2)] == ["FILLED", "CANCELLED"]
+    assert_books_agree(board)
+
+
+def test_the_next_morning_a_new_stop_rests_for_what_is_held_overnight(desk_of):
+    board = put_board(desk_of)
+    board.push(at(MONDAY, time(15, 40)))
+    board.push(at(MONDAY + timedelta(days=1), time(9, 16)))
+
+    old, new = stops(board)
+    assert (old.status, new.status) == ("EXPIRED", "WORKING")
+    assert old.trigger_price == new.trigger_price
+    assert old.client_ref != new.client_ref
+
+
+def test_a_resting_stop_hides_no_mismatch_and_is_none(desk_of):
+    board = put_board(desk_of)
+    account, short = board.pair.broker_account, board.symbol[1]
+    assert by_hand.reconciled(board.desk, account) == []
+
+    by_hand.square_off(board.desk, account, short)
+    (mismatch,) = by_hand.reconciled(board.desk, account)
+    board.gain({1: 0}, times=2)
+
+    assert (mismatch.kind, mismatch.missing) == ("squared_off", 65)
+    (stop,) = stops(board)  # it would have bought what is gone
+    assert (stop.status, stop.code) == ("CANCELLED", "STOP_REPLACED")
