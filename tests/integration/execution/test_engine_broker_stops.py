@@ -8,12 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from execution import services
 from execution.headless import witness
 from execution.models import Order, OrderEvent
 from market.kernel.clock import at
 from market.kernel.frame import encode
-from tests.integration.execution import by_hand
 from tests.integration.execution.conftest import MONDAY
 from tests.integration.execution.test_engine_leg_stops import Board
 from users.models import Notice
@@ -23,11 +21,11 @@ AT_BROKER = {"stop_at_broker": True}
 TICK = D("0.05")
 
 
-def put_board(desk_of, *, terms=None, **leg) -> Board:
-    """One short put, stopped 30 points away; nothing hedges it."""
+def put_board(desk_of, *, terms=None, lots=1, **leg) -> Board:
+    """A short put, stopped 30 points away; nothing hedges it."""
     board = Board(
         desk_of, "Cash Secured Put", broker="finvasia", terms={**AT_BROKER, **(terms or {})},
-        legs={1: {"stop": "30", **leg}},
+        legs={1: {"stop": "30", **leg}}, lots=lots,
     )  # fmt: skip
     return begun(board, {1: 0})
 
@@ -155,94 +153,6 @@ def test_a_stop_that_fires_while_this_host_is_down_is_found_and_the_pair_is_flat
     assert_books_agree(board)
 
 
-def test_a_market_beyond_the_limit_is_left_by_the_frames_once_the_stop_is_cancelled(desk_of):
-    board = put_board(desk_of)
-
-    board.gain({1: -40}, times=2)
-
-    (stop,), run = stops(board), board.desk.run(board.pair, "exit")
-    (close,) = run.orders.all()
-    assert (stop.status, stop.code, stop.filled_quantity) == ("CANCELLED", "WITHDRAWN", 0)
-    assert (run.cause, close.order_type, close.status, board.held(1)) == ("leg_stop", "LIMIT", "FILLED", 0)
-    assert stop.finished_at <= close.created_at
-    assert_books_agree(board)
-
-
-def test_a_stop_outside_the_band_when_it_triggers_is_told_and_the_frames_close(desk_of):
-    board = put_board(desk_of)
-
-    board.gain({1: -100}, times=2)
-
-    (stop,), notice = stops(board), Notice.objects.get(kind="stop_lost")
-    assert (stop.status, stop.code) == ("REJECTED", "REJECTED_BY_BROKER")
-    assert stop.upstream.startswith("OUTSIDE_PRICE_BAND")
-    assert (notice.title, board.held(1)) == ("Finvasia does not hold a stop", 0)
-    assert_books_agree(board)
-
-
-def test_a_kill_cancels_the_stop_before_it_closes(desk_of):
-    board = put_board(desk_of)
-    owner = board.pair.broker_account.user
-
-    services.kill(user=owner, scope="pair", target=board.pair.pk, by=owner, source="test",
-                  now=board.desk.player.wall)  # fmt: skip
-    board.gain({1: 0}, times=1)
-
-    (stop,), run = stops(board), board.desk.run(board.pair, "exit")
-    assert (stop.status, board.held(1), run.status) == ("CANCELLED", 0, "done")
-    calls = board.desk.player.simulator.ledger.rows("SELECT route FROM calls ORDER BY id")
-    assert [call["route"] for call in calls] == ["place", "place", "cancel", "place"]
-    assert_books_agree(board)
-
-
-def test_an_exit_by_time_takes_the_stop_with_it(desk_of):
-    board = put_board(desk_of, terms={"exit_time": "15:10", "at_expiry": "settle"})
-    board.push(at(MONDAY, time(15, 10)))
-
-    (stop,), run = stops(board), board.desk.run(board.pair, "exit")
-    assert (stop.status, stop.code, run.cause, run.status) == ("CANCELLED", "WITHDRAWN", "schedule", "done")
-    assert board.held(1) == 0
-    board.gain({}, times=3)
-    assert len(stops(board)) == 1
-    assert_books_agree(board)
-
-
-def test_a_stop_that_fills_while_it_is_cancelled_is_the_close(desk_of):
-    """The cancel is asked, and the broker's book says filled: nothing else is sent."""
-    board = put_board(desk_of)
-    owner = board.pair.broker_account.user
-    while_down(board, 30)
-
-    services.exit_now(user=owner, scope="pair", target=board.pair.pk, by=owner, source="test",
-                      now=board.desk.player.wall)  # fmt: skip
-    board.gain({1: 0}, times=2)
-
-    (stop,) = stops(board)
-    assert (stop.status, board.held(1)) == ("FILLED", 0)
-    assert Order.objects.filter(action="close").count() == 1
-    assert set(board.pair.executions.filter(phase="exit").values_list("status", flat=True)) == {"done"}
-    assert_books_agree(board)
-
-
-def test_while_a_stop_has_no_answer_the_close_waits_until_it_is_looked_up(desk_of):
-    board = Board(desk_of, "Cash Secured Put", broker="finvasia", terms=AT_BROKER, legs={1: {"stop": "30"}})
-    board.desk.fault("drop_answer", route="place")
-    board.desk.fault("hide_order_for", route="place", seconds=25)
-    begun(board, {1: 0})
-    owner = board.pair.broker_account.user
-
-    services.exit_now(user=owner, scope="pair", target=board.pair.pk, by=owner, source="test",
-                      now=board.desk.player.wall)  # fmt: skip
-    board.gain({1: 0}, times=1)
-
-    assert ([order.status for order in stops(board)], board.held(1)) == (["UNKNOWN"], -65)
-    assert Order.objects.filter(action="close").count() == 1
-    board.gain({1: 0}, times=4)
-    (stop,) = stops(board)
-    assert (stop.status, stop.code, board.held(1)) == ("CANCELLED", "WITHDRAWN", 0)
-    assert_books_agree(board)
-
-
 def test_a_stop_at_the_broker_moves_the_other_legs_to_cost_and_rests_there(desk_of):
     board = strangle_board(desk_of, terms={"break_even": True})
     assert [len(stops(board, leg)) for leg in (1, 2)] == [1, 1]
@@ -279,17 +189,3 @@ def test_the_next_morning_a_new_stop_rests_for_what_is_held_overnight(desk_of):
     assert (old.status, new.status) == ("EXPIRED", "WORKING")
     assert old.trigger_price == new.trigger_price
     assert old.client_ref != new.client_ref
-
-
-def test_a_resting_stop_hides_no_mismatch_and_is_none(desk_of):
-    board = put_board(desk_of)
-    account, short = board.pair.broker_account, board.symbol[1]
-    assert by_hand.reconciled(board.desk, account) == []
-
-    by_hand.square_off(board.desk, account, short)
-    (mismatch,) = by_hand.reconciled(board.desk, account)
-    board.gain({1: 0}, times=2)
-
-    assert (mismatch.kind, mismatch.missing) == ("squared_off", 65)
-    (stop,) = stops(board)  # it would have bought what is gone
-    assert (stop.status, stop.code) == ("CANCELLED", "STOP_REPLACED")

@@ -20,7 +20,7 @@ D = Decimal
 class Board:
     """A strategy's desk after its entry: the prices of its legs and the index move as they are told."""
 
-    def __init__(  # noqa: PLR0913 - keyword only
+    def __init__(
         self, desk_of, name: str, *, terms=None, legs=None, broker="zerodha", lots=1, preset=None, **pair
     ) -> None:
         document = one_strategy(name, broker=broker, lots=lots, terms=terms, **pair)
