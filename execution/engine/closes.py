@@ -80,6 +80,11 @@ def withdraw_stops(execution: StrategyExecution, symbols: Iterable[str], desk: D
     return withdraw(_open(execution, wanted), desk)
 
 
+def lock_stops(execution: StrategyExecution) -> None:
+    """Lock the pair's stops at the broker, by a run that will withdraw some once it has the positions."""
+    list(_open(execution, Q(order_type=moves.STOP)).values_list("pk", flat=True))
+
+
 def _open(execution: StrategyExecution, wanted: Q) -> QuerySet[Order]:
     """The pair's open orders of a kind, locked in their order."""
     rows = Order.objects.select_for_update(of=("self",), no_key=True).filter(

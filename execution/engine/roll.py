@@ -27,6 +27,7 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
         return []
     if _legs_leave(execution):  # they are not rolled; the others are, once these are gone
         return []
+    closes.lock_stops(execution)  # before the positions, as the applier locks them
     held = closes.positions_of_pair(execution, lock=True)
     verdict = judged(execution, held, desk)
     if isinstance(verdict, Stop):

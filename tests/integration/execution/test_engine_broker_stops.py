@@ -8,10 +8,13 @@ from decimal import Decimal
 
 import pytest
 
+from execution.engine import broker_stops
+from execution.engine.snapshot import Snapshot
 from execution.headless import witness
 from execution.models import Order, OrderEvent
 from market.kernel.clock import at
 from market.kernel.frame import encode
+from strategies.models import StrategyVersion
 from tests.integration.execution.conftest import MONDAY
 from tests.integration.execution.test_engine_leg_stops import Board
 from users.models import Notice
@@ -62,13 +65,12 @@ def assert_books_agree(board: Board) -> None:
     assert (found["unexplained"], found["sent_twice"]) == (0, 0), found["differences"]
 
 
-def while_down(board: Board, points: int) -> None:
+def while_down(board: Board, points: int, *, units: int = 650) -> None:
     """A frame that the exchange sees and this host does not: the first short loses so many points."""
     board.marks[1] = board.entry[1] + points
-    board.now = replace(
-        board.now, n=board.now.n + 1, now=board.now.now + timedelta(seconds=10),
-        quotes={s: board._quote(n, board.now.now + timedelta(seconds=10)) for n, s in board.symbol.items()},
-    )  # fmt: skip
+    now = board.now.now + timedelta(seconds=10)
+    quotes = {s: board._quote(n, now)._replace(ask_quantity=units) for n, s in board.symbol.items()}
+    board.now = replace(board.now, n=board.now.n + 1, now=now, quotes=quotes)
     board.desk.player._operator("POST", "/frames", encode(board.now))
 
 
@@ -86,6 +88,22 @@ def test_after_the_fill_a_stop_for_exactly_the_open_units_rests_at_the_broker(de
     (same,) = stops(board)
     assert (same.modifications, same.trigger_price) == (0, trigger)
     assert_books_agree(board)
+
+
+def test_two_ticks_at_once_place_one_stop(desk_of):
+    """Both have read that none rests; the second finds it over the locked position."""
+    board = Board(desk_of, "Cash Secured Put", broker="finvasia", terms=AT_BROKER, legs={1: {"stop": "30"}})
+    StrategyVersion.objects.update(stop_at_broker=False)
+    begun(board, {1: 0})
+    StrategyVersion.objects.update(stop_at_broker=True)
+    desk = board.desk.player._desk(board.now)
+    both = [Snapshot(desk.timeline, desk.day, desk.wall) for _ in range(2)]
+    assert [seen.broker_stops.live for seen in both] == [{}, {}]
+
+    works = [broker_stops.keep(desk, seen) for seen in both]
+
+    assert [len(each) for each in works] == [1, 0]
+    assert [stop.status for stop in stops(board)] == ["READY"]
 
 
 def test_shorts_with_a_hedge_have_their_stops_here_alone(desk_of):
@@ -150,6 +168,24 @@ def test_a_stop_that_fires_while_this_host_is_down_is_found_and_the_pair_is_flat
     notice = Notice.objects.get(kind="stopped_at_broker")
     assert notice.title == "Leg 1 of Cash Secured Put was stopped at the broker"
     assert OrderEvent.objects.filter(order=stop, kind="stopped").count() == 1
+    assert_books_agree(board)
+
+
+def test_a_stop_that_fills_in_part_is_cancelled_and_an_exit_of_the_leg_closes_the_rest(desk_of):
+    board = put_board(desk_of, lots=2)
+    while_down(board, 30, units=65)
+    board.dry = {1}
+
+    board.gain({1: 0}, times=1)
+    run = board.desk.run(board.pair, "exit")
+    assert (board.held(1), run.status, run.only_legs) == (-65, "running", [1])
+    board.dry = set()
+    board.gain({1: 0}, times=3)
+
+    (stop,) = stops(board)
+    assert (stop.status, stop.filled_quantity) == ("CANCELLED", 65)
+    assert (board.held(1), board.desk.run(board.pair, "exit").status) == (0, "done")
+    assert sum(Order.objects.filter(action="close").values_list("filled_quantity", flat=True)) == 130
     assert_books_agree(board)
 
 
