@@ -141,7 +141,7 @@ def test_a_stop_shrinks_with_what_the_broker_still_has(desk_of):
 
 def test_a_stop_above_the_freeze_quantity_rests_in_slices(desk_of):
     board = put_board(desk_of, lots=30)
-    board.gain({1: 0}, times=8)
+    board.gain({1: 0}, times=5)
     assert [(o.slice, o.quantity, o.status) for o in stops(board)] == [(1, 1755, "WORKING"), (2, 195, "WORKING")]
 
 
