@@ -21,7 +21,8 @@ from market.models import Timeline
 from market.selectors import active_timeline
 
 RECONCILE_EVERY = timedelta(seconds=60)
-TURN_LOST_AFTER = 5  # seconds
+WAITS_FOR = 30  # seconds that an account's message may wait for a worker
+TURN_LOST_AFTER = 5  # seconds; a turn is far shorter, so whoever had it has died
 
 
 class LiveFeed:
@@ -60,13 +61,26 @@ def reserve(accounts: Iterable[int], *, again: bool = False) -> list[int]:
     """Those of these accounts for which no turn is waiting or under way; each now has one.
 
     A mark that is lost costs a second message that finds nothing to do; one of a dead worker ends by
-    itself.
+    itself, and with the first tick of its successor.
     """
     wanted = list(accounts)
     pipe = quotes.connection().pipeline(transaction=False)
     for account in wanted:
-        pipe.set(_turn(account), 1, ex=TURN_LOST_AFTER, nx=not again)
+        pipe.set(_turn(account), 1, ex=WAITS_FOR, nx=not again)
     return [account for account, taken in zip(wanted, pipe.execute(), strict=True) if taken]
+
+
+def begin_turn(account: int) -> None:
+    """The account's message has reached a worker."""
+    quotes.connection().set(_turn(account), 1, ex=TURN_LOST_AFTER)
+
+
+def forget_turns() -> None:
+    """Every account may have its turn again: the worker that took the messages is gone."""
+    client = quotes.connection()
+    marks = list(client.scan_iter(_turn("*"), count=1000))
+    if marks:
+        client.delete(*marks)
 
 
 def free(account: int) -> None:
@@ -74,7 +88,7 @@ def free(account: int) -> None:
     quotes.connection().delete(_turn(account))
 
 
-def _turn(account: int) -> str:
+def _turn(account: int | str) -> str:
     return f"turn:{account}"
 
 

@@ -19,12 +19,22 @@ from execution.engine import loop, shift
 from execution.engine.desk import Work, WorkKind
 from execution.models import StrategyExecution
 from execution.reconcile import books
-from execution.running import desk_now, free, heartbeat, is_first, reserve
+from execution.running import (
+    WAITS_FOR,
+    begin_turn,
+    desk_now,
+    forget_turns,
+    free,
+    heartbeat,
+    is_first,
+    reserve,
+)
 
 log = structlog.get_logger(__name__)
 Enqueue = Callable[[list[Work]], None]
 TURN_SECONDS = 0.05  # then the next account has its turn
 BESIDE_ORDERS = {WorkKind.RECONCILE}  # three books of a broker: no order waits behind them
+AT_ONCE, AFTER_ALL = 0, 9  # a message's priority: what has begun anywhere goes before what has not
 BOOT = uuid4().hex  # of this process
 
 
@@ -39,6 +49,7 @@ def tick() -> None:
     if desk is None:
         return
     if is_first(BOOT):  # what happened while no worker ran is not known
+        forget_turns()
         books.ask([pk for pk, _ in books.accounts_in(desk.timeline)], desk.timeline, now=desk.wall)
     works = loop.tick(desk)
     grouped = shift.by_account([work for work in works if work.kind not in BESIDE_ORDERS])
@@ -50,6 +61,7 @@ def tick() -> None:
 @shared_task(name="execution.perform")
 def perform(account: int, works: list[tuple[str, int]]) -> None:
     """A turn at the account: do this and what follows; what is left waits behind the other accounts."""
+    begin_turn(account)
     desk = desk_now()
     if desk is None:
         return
@@ -74,7 +86,7 @@ def enqueue(works: list[Work]) -> None:
 
 def start_after_commit(runs: Iterable[StrategyExecution], *, enqueue: Enqueue = enqueue) -> None:
     """Start these runs once their rows are committed, without waiting for the next tick."""
-    hand_over_after_commit([Work(WorkKind.START, run.pk) for run in runs], enqueue=enqueue)
+    hand_over_after_commit([loop.begin(run.pk, run.phase) for run in runs], enqueue=enqueue)
 
 
 def hand_over_after_commit(works: list[Work], *, enqueue: Enqueue = enqueue) -> None:
@@ -92,6 +104,8 @@ def hand_over(works: list[Work], *, enqueue: Enqueue = enqueue) -> None:
 
 
 def _send(account: int, works: list[Work], *, queue: str = "orders") -> None:
+    if not works:
+        return
     words = [(work.kind.value, work.id) for work in works]
-    if words:
-        perform.apply_async((account, words), queue=queue, expires=30)
+    last = AFTER_ALL if all(work.kind is WorkKind.START for work in works) else AT_ONCE
+    perform.apply_async((account, words), queue=queue, expires=WAITS_FOR, priority=last)

@@ -148,6 +148,7 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_DB_REUSE_MAX = 10**9  # Celery would connect anew for each task; celery.py looks after them
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False  # the console e-mail of dev stays readable
 CELERY_TASK_ROUTES = {"execution.*": {"queue": "orders"}}  # the worker takes from orders and celery

@@ -29,7 +29,7 @@ MADE_BY = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE d
 MIGRATED = "migrated"  # the database that every xdist worker's own is a copy of
 #: Begun first, so that no worker is alone with them at the end; the rest as pytest-django sorts it.
 LONGEST = (
-    "tests/end_to_end/test_redeploy.py", "tests/end_to_end/test_story.py", "tests/end_to_end/test_trade_day.py",
+    "tests/end_to_end/test_story.py", "tests/end_to_end/test_trade_day.py",
     "tests/integration/test_schema.py", "tests/integration/test_every_route.py",
 )  # fmt: skip
 

@@ -18,7 +18,8 @@ from market.models import Timeline
 
 
 class WorkKind(StrEnum):
-    START = "start"  # a due execution: plan it
+    START = "start"  # a due entry, roll or adjustment: plan it
+    EXIT = "exit"  # a due exit: begin it
     ADVANCE = "advance"  # a running execution: send what may go now
     DISPATCH = "dispatch"  # a READY order: send it
     CANCEL = "cancel"  # an order at the broker: ask to cancel

@@ -51,8 +51,11 @@ ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.VERIFY: verify.verify,
 }
 
+#: The most urgent first; what has begun is ended before more is begun.
 TURN = {
-    WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3, WorkKind.FOLLOW: 4,
+    WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3, WorkKind.EXIT: 4,
+    WorkKind.SYNC: 5, WorkKind.ADVANCE: 6, WorkKind.FOLLOW: 7, WorkKind.VERIFY: 8,
+    WorkKind.RECONCILE: 9, WorkKind.START: 10,
 }  # fmt: skip
 
 
@@ -89,8 +92,16 @@ def perform(work: Work, desk: Desk) -> list[Work]:
 
 
 def _runs(desk: Desk, seen: Snapshot) -> list[Work]:
-    kinds = {Status.DUE: WorkKind.START, Status.RUNNING: WorkKind.ADVANCE}
-    return [Work(kinds[status], pk) for pk, status, due_at in seen.unfinished if due_at <= desk.now]
+    due = [(pk, phase, status) for pk, phase, status, due_at in seen.unfinished if due_at <= desk.now]
+    return [
+        begin(pk, phase) if status == Status.DUE else Work(WorkKind.ADVANCE, pk)
+        for pk, phase, status in due
+    ]
+
+
+def begin(pk: int, phase: str) -> Work:
+    """The first thing to do for a due run."""
+    return Work(WorkKind.EXIT if phase == StrategyExecution.Phase.EXIT else WorkKind.START, pk)
 
 
 def _orders(desk: Desk, seen: Snapshot) -> list[Work]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, time
 
 from allocations.models import StrategyBrokerAllocation
 from execution.engine import day, tell
@@ -11,6 +11,7 @@ from execution.engine.desk import Desk
 from execution.engine.snapshot import Snapshot
 from market.facts.tables import EXCHANGES
 from market.kernel import calendar
+from market.kernel.clock import at
 
 
 def close_missed(desk: Desk, seen: Snapshot) -> None:
@@ -25,9 +26,7 @@ def _close(desk: Desk, missed: date) -> None:
 
     Its figures are provisional for that reason, and the owners are told.
     """
-    sessions = [calendar.session(exchange, missed) for exchange in EXCHANGES]
-    closed = max(session.close for session in sessions if session is not None)
-    then = replace(desk, frame=replace(desk.frame, now=closed))
+    then = replace(desk, frame=replace(desk.frame, now=_end_of(missed)))
     day.miss_what_is_late(then)
     written = day.write_metrics(then, late=True)
     pairs = StrategyBrokerAllocation.objects.filter(pk__in=[row.allocation_id for row in written])
@@ -35,6 +34,15 @@ def _close(desk: Desk, missed: date) -> None:
     for pair in owners.select_related("broker_account__user"):
         _tell(pair, missed, desk)
     day.carry(then)  # last: until then the day is open, and the next tick does what is left
+
+
+def _end_of(missed: date) -> datetime:
+    """Its last close; a special session whose hours are not in the facts is over by midnight."""
+    try:
+        sessions = [calendar.session(exchange, missed) for exchange in EXCHANGES]
+    except calendar.OutsideCoverage:
+        return at(missed, time.max)
+    return max(session.close for session in sessions if session is not None)
 
 
 def _tell(pair: StrategyBrokerAllocation, missed: date, desk: Desk) -> None:

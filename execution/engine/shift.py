@@ -40,11 +40,8 @@ class Turn:
         return dispatch.dispatch_all(sends, desk)
 
 
-LAST = 9
-
-
 def _turn(work: Work) -> int:
-    return loop.TURN.get(work.kind, LAST)
+    return loop.TURN[work.kind]
 
 
 def by_account(works: Collection[Work]) -> dict[int, list[Work]]:
@@ -65,5 +62,5 @@ def by_account(works: Collection[Work]) -> dict[int, list[Work]]:
     return grouped
 
 
-RUNS = {WorkKind.START, WorkKind.ADVANCE}
+RUNS = {WorkKind.START, WorkKind.EXIT, WorkKind.ADVANCE}
 BOOKS = {WorkKind.SYNC, WorkKind.RECONCILE}

@@ -200,12 +200,12 @@ class Snapshot:
         return list(provisional(self.timeline).select_related("position__contract"))
 
     @cached_property
-    def unfinished(self) -> list[tuple[int, Status, datetime]]:
-        """(id, status, due time) of runs that have not ended."""
+    def unfinished(self) -> list[tuple[int, str, Status, datetime]]:
+        """(id, phase, status, due time) of runs that have not ended."""
         rows = self._runs.filter(status__in=[Status.DUE, Status.RUNNING]).order_by("due_at", "pk")
         return [
-            (pk, Status(status), due)
-            for pk, status, due in rows.values_list("pk", "status", "due_at")
+            (pk, phase, Status(status), due)
+            for pk, phase, status, due in rows.values_list("pk", "phase", "status", "due_at")
         ]
 
     @cached_property

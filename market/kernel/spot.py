@@ -13,10 +13,16 @@ from market.kernel.clock import ist_day
 
 
 def spot_lives(exchange: str, now: datetime) -> bool:
-    """As the calendar says, and at the closing instant of a day whose index was live to the end."""
+    """As the calendar says, and at the closing instant of a day whose index was live to the end.
+
+    Never on a day whose hours the calendar does not know.
+    """
+    try:
+        session = calendar.session(exchange, ist_day(now))
+    except calendar.OutsideCoverage:
+        return False
     if calendar.spot_is_live(exchange, now):
         return True
-    session = calendar.session(exchange, ist_day(now))
     if session is None or now != session.close:
         return False
     return calendar.spot_is_live(exchange, now - timedelta(seconds=1))

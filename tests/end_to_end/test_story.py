@@ -1,4 +1,5 @@
-"""The story of the demo on a running desk, seen in a browser, over REST and in the simulator's books.
+"""The story of the demo on a running desk, seen in a browser, over REST and in the simulator's books;
+the desk is destroyed and restored, and twice killed in the middle of a wave: nothing is lost or done twice.
 
 One desk for the whole module; each test goes on where the one before it ended.
 """
@@ -6,6 +7,7 @@ One desk for the whole module; each test goes on where the one before it ended.
 from __future__ import annotations
 
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from optionsplatform.supervisor import DEMO_EMAIL, DEMO_PASSWORD
+from tests.end_to_end.killed import CARRIED, LAST_ORDER, RUNS, SENT, only_unknown_is_open
 from tests.end_to_end.running_desk import ROOT, eventually, running_desk
 
 pytestmark = [pytest.mark.slow]
@@ -27,6 +30,7 @@ PAIRS = {
     ("Iron Condor", "zerodha"): 2, ("Iron Condor", "angelone"): 1, ("Covered Call", "zerodha"): 5,
     ("Cash Secured Put", "finvasia"): 3, ("Cash Secured Put", "angelone"): 2,
 }  # fmt: skip
+POSITIONAL = ("Covered Call", "Cash Secured Put")
 LEGS = {
     "Iron Condor": [("CE", -1), ("CE", 1), ("PE", -1), ("PE", 1)],
     "Covered Call": [("CE", -1), ("FUT", 1)],
@@ -100,10 +104,11 @@ def runs(api, phase, strategy=None):
     return {(row["strategy"], row["broker"]): row for row in rows}
 
 
-def held(api):
-    """(option type, lots) of what is open, by strategy and broker."""
+def held(api, *strategies):
+    """(option type, lots) of what is open of these strategies, or of all, by strategy and broker."""
     found = {}
-    for row in api("/options/positions?open=true&limit=100"):
+    rows = api("/options/positions?open=true&limit=100")
+    for row in [row for row in rows if row["strategy"] in (strategies or LEGS)]:
         kind = row["contract"].rsplit("-", 1)[1]
         found.setdefault((row["strategy"], row["broker"]), []).append((kind, row["lots"]))
     return {pair: sorted(legs) for pair, legs in found.items()}
@@ -172,6 +177,21 @@ def test_a_strategy_is_made_from_a_preset_on_the_page(open_page, api):
     assert "Jade Lizard" in [row["name"] for row in api("/options/strategies")]
 
 
+def test_a_destroyed_desk_comes_back_from_its_backup_with_both_ledgers(desk, tmp_path):
+    desk.await_explained()
+    before = desk.books()
+    saved = desk.run("-m", "optionsplatform.backup", "save", str(tmp_path / "desk.tar"))
+    assert saved.startswith("saved ")
+    desk.stop()
+    desk.destroy()
+    desk.data_dir.mkdir(mode=0o755)
+
+    desk.run("-m", "optionsplatform.backup", "restore", str(tmp_path / "desk.tar"))
+    desk.start()
+
+    assert desk.books() == before
+
+
 def test_at_1510_the_intraday_strategy_exits_and_the_others_stay(desk, api):
     desk.jump("15:09:58")
 
@@ -198,22 +218,57 @@ def test_the_close_writes_the_day_by_pair_strategy_basket_and_broker_after_charg
     assert [row["key"] for row in api("/options/performance?by=day")] == ["2026-08-03"]
 
 
-def test_on_expiry_day_the_covered_call_rolls_and_the_puts_are_settled(desk, api):
-    desk.jump("14:59:58")
-    rolled = eventually(lambda: runs(api, "roll", "Covered Call"))
-    assert rolled["Covered Call", "zerodha"]["status"] == "done"
-    assert held(api) == planned("Covered Call", "Cash Secured Put")
+def test_a_worker_killed_in_an_entry_wave_sends_no_order_twice(desk):
+    (last,) = desk.rows(LAST_ORDER)
+    desk.jump("09:19:58")
+    eventually(lambda: desk.rows(SENT, last["id"]), what="the wave's first order")
 
+    desk.kill_child("worker")
+
+    eventually(lambda: desk.said.count("worker is up") == 3, within=120, what="the new worker")
+    assert "worker died (signal 9); starting it again" in desk.said
+    eventually(lambda: len(desk.rows(RUNS, "entry", "2026-08-04")) == 2, what="both entries")
+    only_unknown_is_open(desk)
+
+
+def test_on_expiry_day_the_covered_call_rolls(desk, api):
+    desk.jump("14:59:58")
+
+    rolled = eventually(lambda: runs(api, "roll", "Covered Call"))
+
+    assert rolled["Covered Call", "zerodha"]["status"] == "done"
+    assert held(api, *POSITIONAL) == planned(*POSITIONAL)
+
+
+def test_a_start_after_a_supervisor_killed_in_an_exit_wave_finds_what_was_left_and_loses_nothing(desk):
+    carried = desk.rows(CARRIED)
+    assert len(carried) == 2
+    (last,) = desk.rows(LAST_ORDER)
+    desk.jump("15:09:58")
+    eventually(lambda: desk.rows(SENT, last["id"]), what="the wave's first order")
+
+    desk.kill_supervisor()
+    assert desk.left_over() != []
+    desk.start()
+
+    assert "database is up to date (0 migrations applied)" in desk.said
+    assert desk.rows(CARRIED) == carried
+    (left,) = re.findall("stopped what an earlier run had left: (.*)", desk.said)
+    assert {"beat", "market", "simulator", "web", "worker"} <= set(left.split(", "))
+    only_unknown_is_open(desk)
+
+
+def test_the_puts_are_settled_at_their_expiry(desk, api):
     desk.jump("15:39:55")
     eventually(lambda: desk.timeline()["market_now"].day == 5, what="the day after")
 
-    assert eventually(lambda: held(api) == planned("Covered Call"))
+    assert eventually(lambda: held(api, *POSITIONAL) == planned("Covered Call"))
     settled = desk.rows("SELECT DISTINCT provisional FROM execution_settlement")
     assert settled == [{"provisional": False}]
 
 
 def test_the_simulators_ledger_explains_every_order(desk):
-    desk.await_explained()
+    only_unknown_is_open(desk)
     orders = [order for account in desk.ledger() for order in account["orders"]]
     assert len(orders) == len({order["client_ref"] for order in orders})
     assert {order["status"] for order in orders} == {"FILLED"}
@@ -241,4 +296,4 @@ def test_ctrl_c_stops_everything(desk):
     desk.stop()
 
     assert desk.said.rstrip().endswith("everything is stopped")
-    assert " died " not in desk.said
+    assert desk.said.count(" died ") == 1  # the worker that a test killed

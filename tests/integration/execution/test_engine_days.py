@@ -57,6 +57,21 @@ def test_a_desk_that_was_down_for_days_writes_down_each_of_them(desk_of):
     assert [(each.day, fills) for each, fills in days] == [(3, 2), (4, 0), (5, 0)]
 
 
+def test_a_special_session_whose_hours_nobody_knows_is_closed_late_and_the_desk_goes_on(desk_of):
+    friday, muhurat, monday = date(2026, 11, 6), date(2026, 11, 8), date(2026, 11, 9)
+    desk = desk_of(one_strategy("Covered Call", broker="zerodha", lots=1), day=friday)
+    desk.at(9, 20)
+    desk.at(15, 40)
+    desk.day = monday
+    desk.at(9, 15)
+    desk.at(15, 40)
+
+    metrics = PerformanceMetric.objects.order_by("trading_day")
+    assert [(each.trading_day, each.fills, each.provisional) for each in metrics] == [
+        (friday, 2, False), (muhurat, 0, True), (monday, 0, True),
+    ]  # fmt: skip
+
+
 def test_an_exit_after_its_time_keeps_the_time_it_was_due_and_says_how_late(desk):
     desk.at(9, 20)
     desk.at(15, 14)

@@ -9,6 +9,16 @@ import pytest
 @pytest.fixture
 def data_dir():
     """A data folder that any user may pass through; what it made elsewhere is removed too."""
+    yield from _data_folder()
+
+
+@pytest.fixture(scope="module")
+def shared_data_dir():
+    """One for tests that change nothing in it."""
+    yield from _data_folder()
+
+
+def _data_folder():
     folder = Path(tempfile.mkdtemp(prefix="options-test-"))
     folder.chmod(0o755)
     yield folder

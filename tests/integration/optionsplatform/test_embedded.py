@@ -19,6 +19,16 @@ from optionsplatform.runtime import CannotStart
 
 @pytest.fixture
 def services(data_dir):
+    yield from _running(data_dir)
+
+
+@pytest.fixture(scope="module")
+def looked_at(shared_data_dir):
+    """For tests that stop and change nothing."""
+    yield from _running(shared_data_dir)
+
+
+def _running(data_dir):
     running = Services(data_dir, durable=False)
     running.start()
     yield running
@@ -30,12 +40,12 @@ def number_in(services):
         return connection.execute("SELECT n FROM kept").fetchone()[0]
 
 
-def test_a_second_start_reuses_what_runs_and_keeps_its_rows(services, data_dir):
-    with psycopg.connect(services.postgres.url()) as connection:
+def test_a_second_start_reuses_what_runs_and_keeps_its_rows(looked_at, shared_data_dir):
+    with psycopg.connect(looked_at.postgres.url()) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
-    pids = [service.process().pid for service in services]
+    pids = [service.process().pid for service in looked_at]
 
-    again = Services(data_dir, durable=False)
+    again = Services(shared_data_dir, durable=False)
 
     assert again.start() is True
     assert [service.process().pid for service in again] == pids
@@ -107,23 +117,23 @@ def test_a_port_that_was_taken_meanwhile_is_given_up(services, data_dir):
         again.stop()
 
 
-def test_a_stranger_without_the_password_gets_in_nowhere(services):
-    url = services.valkey.url()
+def test_a_stranger_without_the_password_gets_in_nowhere(looked_at):
+    url = looked_at.valkey.url()
     with pytest.raises(redis.AuthenticationError):
         redis.Redis.from_url("redis://" + url.rpartition("@")[2]).ping()
     with pytest.raises(psycopg.OperationalError, match="password"):
-        psycopg.connect("postgres://postgres@" + services.postgres.url().rpartition("@")[2])
+        psycopg.connect("postgres://postgres@" + looked_at.postgres.url().rpartition("@")[2])
 
 
-def test_passwords_are_readable_by_their_owner_only(services, data_dir):
-    assert stat.S_IMODE((data_dir / "services.json").stat().st_mode) == 0o600
+def test_passwords_are_readable_by_their_owner_only(looked_at, shared_data_dir):
+    assert stat.S_IMODE((shared_data_dir / "services.json").stat().st_mode) == 0o600
 
 
-def test_manage_py_finds_the_services_of_the_desk(services, data_dir):
-    found = urls(data_dir)
+def test_manage_py_finds_the_services_of_the_desk(looked_at, shared_data_dir):
+    found = urls(shared_data_dir)
 
-    assert found["DATABASE_URL"] == services.postgres.url()
-    assert found["REDIS_URL"] == services.valkey.url()
+    assert found["DATABASE_URL"] == looked_at.postgres.url()
+    assert found["REDIS_URL"] == looked_at.valkey.url()
 
 
 def test_an_interrupted_first_start_begins_again(data_dir):
@@ -158,10 +168,10 @@ def test_throwaway_services_leave_nothing_behind():
     assert not any(process.is_running() for process in processes)
 
 
-def test_root_runs_the_services_as_nobody(as_root, services):
+def test_root_runs_the_services_as_nobody(as_root, looked_at):
     nobody = pwd.getpwnam("nobody").pw_uid
 
-    assert [service.process().uids().real for service in services] == [nobody, nobody]
+    assert [service.process().uids().real for service in looked_at] == [nobody, nobody]
 
 
 def test_root_in_a_private_folder_keeps_the_services_elsewhere_and_says_so(as_root, private_dir):
