@@ -8,16 +8,18 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from execution import gates, moves, resting, services
-from execution.engine import closes, orders, tell
+from execution.engine import closes, orders, runs, tell
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import Snapshot
 from execution.engine.stops_seen import FIRED
-from execution.models import Order, OrderEvent, Position, StopWatch
+from execution.models import Order, OrderEvent, Position, StopWatch, StrategyExecution
 from execution.models.watches import Of
 from execution.states import OPEN_STATES, OrderState
 from market.kernel.clock import ist_day
 from strategies.models import StrategyVersion
 from strategies.rules import exits
+
+Status = StrategyExecution.Status
 
 
 def follow_fired(desk: Desk, seen: Snapshot) -> None:
@@ -28,7 +30,8 @@ def follow_fired(desk: Desk, seen: Snapshot) -> None:
 
 @transaction.atomic
 def _follow(order: Order, desk: Desk) -> None:
-    """Once an order. The exit's row is written when all is flat too: re-entry and pages go by it."""
+    """Once an order. The exit's row is written when all is flat too: re-entry and pages go by it. It has
+    nothing to do then, and ends no entry that came due meanwhile."""
     _, fresh = OrderEvent.objects.get_or_create(
         order=order, dedupe_key=FIRED, defaults={"kind": FIRED, "source": "engine", "at": desk.now}
     )
@@ -39,7 +42,7 @@ def _follow(order: Order, desk: Desk) -> None:
         f"Leg {order.leg_number} stop at the broker at {order.trigger_price:.2f}: "
         f"bought at {order.average_price:.2f}."
     )
-    services.open_exit(
+    row = services.open_exit(
         allocation=order.allocation,
         timeline=desk.timeline,
         day=desk.day,
@@ -49,7 +52,18 @@ def _follow(order: Order, desk: Desk) -> None:
         detail=f"{detail} The whole strategy leaves." if whole else detail,
         legs=None if whole else [order.leg_number],
     )
+    if row is not None and row.status == Status.DUE and not _is_left(row):
+        row.started_at = desk.now
+        runs.finish(row, Status.DONE, desk)
     tell.stopped_at_broker(desk, order)
+
+
+def _is_left(row: StrategyExecution) -> bool:
+    """Whether the exit finds something to close or to cancel."""
+    mine = {"allocation": row.allocation, "timeline": row.timeline}
+    legs = {} if row.only_legs is None else {"leg_number__in": row.only_legs}
+    held = Position.objects.filter(**mine, **legs).exclude(quantity=0)
+    return held.exists() or Order.objects.filter(**mine, **legs, status__in=OPEN_STATES).exists()
 
 
 def keep(desk: Desk, seen: Snapshot) -> list[Work]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import time
 from decimal import Decimal
 
 from execution import services
 from execution.models import Order, Position
 from market.kernel.clock import at
+from market.kernel.frame import encode
+from market.sources.simulated import World
 from tests.integration.execution import by_hand
 from tests.integration.execution.conftest import EXPIRY_TUESDAY, MONDAY, one_strategy
 from tests.integration.execution.test_engine_adjust import ask
@@ -174,6 +177,22 @@ def test_a_stop_at_the_broker_is_a_stop_to_the_rules_of_re_entry(desk_of):
 
     runs = played.pair.executions.order_by("pk").values_list("phase", "cause", "status")
     assert list(runs) == [("entry", "schedule", "done"), ("exit", "leg_stop", "done"), ("entry", "reentry", "done")]
+    assert [status for _, status, _ in played.stops()] == ["FILLED", "WORKING"]
+
+
+def test_a_stop_that_fired_yesterday_while_this_host_was_down_ends_no_entry_of_today(desk_of):
+    played = Played(desk_of, exit_time=None, weekdays=[0, 1])
+    (symbol,), desk, frame = played.desk.held(played.pair), played.desk, played.desk.player.last
+    high = frame.quotes[symbol]._replace(bid=D("56"), ask=D("57"), ltp=D("57"))
+    unseen = replace(frame, n=frame.n + 1, quotes={**frame.quotes, symbol: high})
+    desk.player._operator("POST", "/frames", encode(unseen))
+
+    desk.day, desk.market, desk.n = EXPIRY_TUESDAY, World(14, EXPIRY_TUESDAY), unseen.n
+    for second in (0, 10):
+        desk.at(9, 20, second)
+
+    runs = played.pair.executions.order_by("pk").values_list("phase", "cause", "status")
+    assert sorted(runs) == [("entry", "schedule", "done"), ("entry", "schedule", "done"), ("exit", "leg_stop", "done")]
     assert [status for _, status, _ in played.stops()] == ["FILLED", "WORKING"]
 
 
