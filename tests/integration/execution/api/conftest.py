@@ -73,6 +73,10 @@ def publish(desk):
     return desk
 
 
+#: Where a message of entries alone waits: kombu's list of the least priority.
+AFTER_ALL = "orders\x06\x169"
+
+
 def queued(queue: str) -> list[tuple[str, int]]:
     """(kind, row id) of all that waits for the workers, whatever accounts' turns it is in."""
     found: list[tuple[str, int]] = []
@@ -84,7 +88,7 @@ def queued(queue: str) -> list[tuple[str, int]]:
 
 def forget() -> None:
     connection = quotes.connection()
-    for pattern in ("frame:headless", "frame-number:headless", "live:state:*", "preview:*", "orders"):
+    for pattern in ("frame:headless", "frame-number:headless", "live:state:*", "preview:*", "orders*"):
         for key in connection.scan_iter(pattern, count=1000):
             connection.delete(key)
 

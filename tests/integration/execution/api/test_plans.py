@@ -13,7 +13,7 @@ from execution.engine import entry, preview
 from execution.models import Order, PerformanceMetric, Position, StrategyExecution
 from market import quotes
 from tests.factories import make_account, make_allocation, make_day
-from tests.integration.execution.api.conftest import engine_desk, forget, publish, queued
+from tests.integration.execution.api.conftest import AFTER_ALL, engine_desk, forget, publish, queued
 from tests.integration.execution.conftest import MONDAY
 
 PATH = "/options/baskets/{}/allocations/{}"
@@ -159,13 +159,14 @@ def test_executing_hands_the_entries_to_the_workers_at_once(
     untraded, owner, mine, django_capture_on_commit_callbacks
 ):
     shown = previewed(untraded, owner)
-    quotes.connection().delete("orders")
+    quotes.connection().delete("orders", AFTER_ALL)
 
     with django_capture_on_commit_callbacks(execute=True):
         execute(mine, shown["preview_id"])
 
-    assert queued("orders") == sorted(("start", run.pk) for run in StrategyExecution.objects.all())
-    assert quotes.connection().llen("orders") == 3  # one turn an account
+    assert queued(AFTER_ALL) == sorted(("start", run.pk) for run in StrategyExecution.objects.all())
+    assert quotes.connection().llen(AFTER_ALL) == 3  # one turn an account
+    assert queued("orders") == []
 
 
 def test_a_broker_that_does_not_answer_is_a_denial_not_an_error(untraded, mine):

@@ -38,7 +38,7 @@ def test_a_kill_closes_everything_and_lets_nothing_in_again(
     assert answer.status_code == 200, answer.content
     assert {(row["phase"], row["cause"], row["status"]) for row in exits} == {("exit", "kill", "due")}
     assert len(exits) == 5
-    assert queued("orders") == sorted(("start", row["id"]) for row in exits)
+    assert queued("orders") == sorted(("exit", row["id"]) for row in exits)
     assert TradingState.objects.get().state == "halted"
     traded.at(9, 22)
     for run in StrategyExecution.objects.filter(phase="exit"):
