@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 
 from brokers import registry, selectors
 from brokers.models import BrokerAccount
-from brokers.types import BrokerStatus, ReadFailed
+from brokers.types import ALIVE, ReadFailed
 from market.kernel.money import rupees
 from users import services as users
 from users.errors import Conflict, Forbidden, Refused
@@ -233,7 +233,7 @@ def _require_flat(account: BrokerAccount, transport: httpx.BaseTransport | None)
     try:
         held = wire.positions()
         working = [
-            o for o in wire.orders() if o.status in (BrokerStatus.OPEN, BrokerStatus.PARTIAL)
+            o for o in wire.orders() if o.status in ALIVE
         ]
     except ReadFailed as error:
         raise _unreachable(account.get_broker_display()) from error

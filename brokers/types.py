@@ -22,17 +22,23 @@ class Product(StrEnum):
 class OrderType(StrEnum):
     LIMIT = "LIMIT"
     MARKET = "MARKET"  # always with market protection
+    SL_LIMIT = "SL-L"  # rests outside the market until its trigger, then is a limit
 
 
 class BrokerStatus(StrEnum):
     """An order's state in the broker's book."""
 
+    TRIGGER_PENDING = "TRIGGER_PENDING"  # a stop whose trigger has not come
     OPEN = "OPEN"
     PARTIAL = "PARTIAL"
     FILLED = "FILLED"
     CANCELLED = "CANCELLED"
     REJECTED = "REJECTED"
     EXPIRED = "EXPIRED"
+
+
+#: What may still fill.
+ALIVE = frozenset({BrokerStatus.TRIGGER_PENDING, BrokerStatus.OPEN, BrokerStatus.PARTIAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,7 @@ class OrderRequest:
     order_type: OrderType
     price: Decimal | None
     market_protection: Decimal | None = None  # percent of the reference price
+    trigger_price: Decimal | None = None  # of a stop; the exchange checks the band when it is reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,7 @@ class BrokerOrder:
     status: BrokerStatus
     reason: str
     at: datetime
+    trigger_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +158,9 @@ class Adapter(Protocol):
 
     def place(self, request: OrderRequest) -> PlaceAnswer: ...
     def cancel(self, broker_order_id: str) -> CancelAnswer: ...
-    def modify(self, broker_order_id: str, *, price: Decimal) -> CancelAnswer: ...
+    def modify(
+        self, broker_order_id: str, *, price: Decimal, trigger_price: Decimal | None = None
+    ) -> CancelAnswer: ...
     def find(self, client_ref: str) -> BrokerOrder | None: ...
     def find_all(self, client_ref: str) -> list[BrokerOrder]: ...
     def orders(self) -> list[BrokerOrder]: ...

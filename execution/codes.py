@@ -156,6 +156,10 @@ _ENDED = {
         "Another pair of the strategy did not complete its entry, and all were wanted or none.",
         "Look at the pair that failed; then enter all of them by hand, or wait for the next time.",
     ),
+    "STOP_REPLACED": Reason(
+        "The stop at the broker no longer fitted what is held, so it was cancelled.",
+        "Nothing: a new one is placed where one is needed.",
+    ),
     "TIMED_OUT": Reason(
         "It was not complete in time; the strategy's policy decided what stays.",
         "Look at what is held; exit it, or enter the rest by hand.",
@@ -203,10 +207,18 @@ _REJECTED_BY_BROKER = {
     "REJECTED_BY_BROKER": Reason(
         "The broker's book says that it was rejected.", "Read the broker's own words beside it."
     ),
+    "SL_M_DENIED": Reason(
+        "The exchange takes no stop without a limit on options.",
+        "Tell the operator: the wire needs a look.",
+    ),
     "TOKEN_REFUSED": Reason("The broker did not accept the login.", "Renew the account's login."),
     "TOO_MANY_MODIFICATIONS": Reason(
         "The broker allows no more changes of this order.",
         "Nothing: a close is cancelled and ordered anew.",
+    ),
+    "TRIGGER_PASSED": Reason(
+        "The market was at the stop's trigger already.",
+        "Nothing: the stop is judged here at each frame too.",
     ),
     "UNKNOWN_ORDER": Reason(
         "The broker does not know the order.", "Nothing: its book is read again."

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from brokers.types import BrokerOrder, BrokerStatus
+from brokers.types import ALIVE, BrokerOrder
 from execution.states import AT_BROKER, TERMINAL, OrderState
 
 #: An order has sat about 90 s before it showed in a broker's book.
 PATIENCE = timedelta(seconds=90)
 CLOCKS_APART = timedelta(seconds=5)
 OUR_KIND_OF_TAG = re.compile(r"[0-9A-Z]{20}")
-ALIVE = frozenset({BrokerStatus.OPEN, BrokerStatus.PARTIAL})
 UNANSWERED = frozenset({OrderState.SENDING, OrderState.UNKNOWN})
 
 

@@ -11,7 +11,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from brokers.types import Ack, BrokerOrder, BrokerStatus, NeverSent, PlaceAnswer, Rejected
+from brokers.types import (
+    Ack,
+    BrokerOrder,
+    BrokerStatus,
+    NeverSent,
+    OrderType,
+    PlaceAnswer,
+    Rejected,
+)
 from execution.states import AT_BROKER, BEFORE_WIRE, TERMINAL, OrderState, after_report
 from market.kernel.money import ZERO
 
@@ -19,11 +27,15 @@ S = OrderState
 ACTIVE = "active"  # the trading state in which a pair may enter
 OPENS, CLOSES = "open", "close"  # Order.Action
 NOT_TRIED = "NOT_TRIED"  # the code of an attempt that used none up
+STOP = OrderType.SL_LIMIT.value  # a stop that rests at the broker; no exit's slice
+WITHDRAWN = "WITHDRAWN"  # an exit, a roll or a change of the leg began
+STOP_REPLACED = "STOP_REPLACED"  # it no longer fitted what is held
 ATTEMPTS = 3  # of a slice whose connection was refused; after them its run decides anew
 #: Waits between look-ups of an UNKNOWN order: an order has sat 90 s before showing in a book.
 LOOKUP_WAITS = (1, 2, 4, 8, 15, 30, 60, 90)
 NO_ANSWER = (S.SENDING, S.UNKNOWN)
 REPORTED = {
+    BrokerStatus.TRIGGER_PENDING: S.WORKING,
     BrokerStatus.OPEN: S.WORKING,
     BrokerStatus.PARTIAL: S.PARTIAL,
     BrokerStatus.FILLED: S.FILLED,
@@ -42,6 +54,8 @@ class OrderRow(Protocol):
     def action(self) -> str: ...
     @property
     def side(self) -> str: ...
+    @property
+    def order_type(self) -> str: ...
     @property
     def quantity(self) -> int: ...
     @property
@@ -110,8 +124,8 @@ def must_wait(order: OrderRow, others: Iterable[OrderRow]) -> bool:
     """Whether an opening order waits; a closing one never does. `others`: all of its account.
 
     While an order of the pair has no answer its wave stands still; while the account has an order
-    the other way in the same contract at the broker it would trade with itself; and a closing order
-    of the account that is still to be sent goes first.
+    the other way in the same contract at the broker it would trade with itself (a stop is outside the
+    market); and a closing order of the account that is still to be sent goes first.
     """
     if order.action != OPENS:
         return False
@@ -201,6 +215,7 @@ def _closes_first(other: OrderRow) -> bool:
 def _meets(order: OrderRow, other: OrderRow) -> bool:
     return (
         other.status in AT_BROKER
+        and other.order_type != STOP
         and other.contract_id == order.contract_id
         and other.side != order.side
     )

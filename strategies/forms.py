@@ -25,6 +25,7 @@ EXITS = (
 STRATEGY_STOPS = (
     "take_profit_unit", "stop_loss_unit", "trail", "trail_every", "trail_by", "lock_at", "lock_profit",
     "lock_every", "lock_by", "on_leg_stop", "break_even", "confirm_frames",
+    "stop_at_broker",
 )  # fmt: skip
 LEG_STOPS = ("stop", "stop_unit", "target", "target_unit", "trail", "trail_every", "trail_by")
 #: What an empty choice means; nothing else has a default that is not empty.
@@ -98,6 +99,10 @@ class TermsForm(ConditionsForm):
     confirm_frames = forms.IntegerField(
         label="Frames that confirm", required=False, min_value=1, max_value=10,
         help_text="1: a single price decides",
+    )  # fmt: skip
+    stop_at_broker = forms.BooleanField(
+        label="Stops of naked shorts also at the broker", required=False,
+        help_text="An SL-L order outlives our host; a single price triggers it",
     )  # fmt: skip
 
     @property

@@ -129,6 +129,9 @@ class StrategyVersion(ConditionColumns):
     confirm_frames = models.PositiveSmallIntegerField(
         default=2, help_text="frames for which a crossing must hold"
     )
+    stop_at_broker = models.BooleanField(
+        default=False, help_text="the stops of naked shorts also rest at the broker (SL-L)"
+    )
     at_expiry = models.CharField(max_length=6, choices=AtExpiry, default=AtExpiry.SETTLE)
     roll_time = models.TimeField(null=True, blank=True)
     roll_days_before = models.PositiveSmallIntegerField(default=0)

@@ -34,7 +34,7 @@ TERM_FIELDS = (
     "naked_calls", "naked_puts", "cash_secured", "chase_after_seconds", "all_or_none",
     *(n for n in CONDITION_FIELDS if n != "skip_days"),
     "take_profit_unit", "stop_loss_unit", "trail", "trail_every", "trail_by", "lock_at", "lock_profit",
-    "lock_every", "lock_by", "on_leg_stop", "break_even", "confirm_frames",
+    "lock_every", "lock_by", "on_leg_stop", "break_even", "confirm_frames", "stop_at_broker",
 )  # fmt: skip
 LEG_FIELDS = (
     "number", "side", "ratio", "option_type", "strike_rule", "strike_value", "expiry_rule",

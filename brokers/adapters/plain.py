@@ -35,8 +35,8 @@ from brokers.types import (
 REJECTIONS = frozenset({
     "ABOVE_FREEZE", "BAD_PRICE", "BAD_REQUEST", "EXPIRED_CONTRACT", "INSUFFICIENT_MARGIN",
     "MARKET_WITHOUT_PROTECTION", "NOT_A_LOT_MULTIPLE", "NOT_OPEN", "NO_LIQUIDITY", "OFF_TICK",
-    "OUTSIDE_PRICE_BAND", "OUTSIDE_SESSION", "TOKEN_REFUSED", "TOO_MANY_MODIFICATIONS",
-    "UNKNOWN_ORDER", "UNKNOWN_SYMBOL",
+    "OUTSIDE_PRICE_BAND", "OUTSIDE_SESSION", "SL_M_DENIED", "TOKEN_REFUSED",
+    "TOO_MANY_MODIFICATIONS", "TRIGGER_PASSED", "UNKNOWN_ORDER", "UNKNOWN_SYMBOL",
 })  # fmt: skip
 REFUSAL_STATUSES = frozenset({400, 401, 403, 404, 422})
 TIMEOUT = httpx.Timeout(connect=2.0, read=5.0, write=5.0, pool=5.0)
@@ -76,8 +76,13 @@ class PlainWire:
     def cancel(self, broker_order_id: str) -> CancelAnswer:
         return self._change("DELETE", broker_order_id, None)
 
-    def modify(self, broker_order_id: str, *, price: Decimal) -> CancelAnswer:
-        return self._change("PUT", broker_order_id, {"price": str(price)})
+    def modify(
+        self, broker_order_id: str, *, price: Decimal, trigger_price: Decimal | None = None
+    ) -> CancelAnswer:
+        body = {"price": str(price)}
+        if trigger_price is not None:
+            body["trigger_price"] = str(trigger_price)
+        return self._change("PUT", broker_order_id, body)
 
     def find(self, client_ref: str) -> BrokerOrder | None:
         """The order with this tag; the earliest when the broker has several."""
@@ -182,7 +187,7 @@ def _json_object(response: httpx.Response) -> dict[str, Any] | None:
 
 
 def _order_body(request: OrderRequest) -> dict[str, Any]:
-    protection = request.market_protection
+    protection, trigger = request.market_protection, request.trigger_price
     return {
         "client_ref": request.client_ref,
         "symbol": request.symbol,
@@ -192,6 +197,7 @@ def _order_body(request: OrderRequest) -> dict[str, Any]:
         "order_type": request.order_type.value,
         "price": None if request.price is None else str(request.price),
         "market_protection": None if protection is None else str(protection),
+        "trigger_price": None if trigger is None else str(trigger),
     }
 
 
@@ -217,6 +223,7 @@ def _order(row: dict[str, Any]) -> BrokerOrder:
         status=BrokerStatus(row["status"]),
         reason=row["reason"],
         at=datetime.fromisoformat(row["at"]),
+        trigger_price=_optional(_decimal, row["trigger_price"]),
     )
 
 

@@ -33,15 +33,18 @@ class OrderForm:
     order_type: str
     price: Decimal | None
     market_protection: Decimal | None
+    trigger_price: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What goes into the book: every order there is a limit, good for the day."""
+    """What goes into the book: every order there is a limit, good for the day; one with a trigger
+    waits outside the matching for it."""
 
     contract: Contract
     limit: Decimal
     expires_at: datetime
+    trigger: Decimal | None = None
 
 
 def form_of(document: dict[str, Any]) -> OrderForm:
@@ -55,9 +58,10 @@ def form_of(document: dict[str, Any]) -> OrderForm:
         side=choice_of(document, "side", ("BUY", "SELL")),
         quantity=whole_of(document, "quantity"),
         product=choice_of(document, "product", ("NRML", "MIS")),
-        order_type=choice_of(document, "order_type", ("LIMIT", "MARKET")),
+        order_type=choice_of(document, "order_type", ("LIMIT", "MARKET", "SL-L", "SL-M")),
         price=decimal_of(document, "price"),
         market_protection=decimal_of(document, "market_protection"),
+        trigger_price=decimal_of(document, "trigger_price"),
     )
 
 
@@ -66,6 +70,11 @@ def accept(form: OrderForm, market: Market) -> Accepted:
     contract = listed_contract(form.symbol, market)
     closes = session_close(contract, market)
     _check_quantity(form.quantity, contract, market)
+    if form.order_type == "SL-M":
+        raise Refusal("SL_M_DENIED", "A stop without a limit is not taken: send SL-L.")
+    if form.order_type == "SL-L":
+        limit, trigger = checked_stop(form.side, form.price, form.trigger_price, contract, market)
+        return Accepted(contract, limit, closes, trigger)
     if form.order_type == "MARKET":
         limit = _protected_limit(form, contract, market)
     else:
@@ -98,13 +107,37 @@ def session_close(contract: Contract, market: Market) -> datetime:
 
 def checked_price(price: Decimal | None, contract: Contract, market: Market) -> Decimal:
     """A limit on the tick grid and inside today's band, or Refusal."""
+    found = _whole_ticks(price, contract)
+    low, high = band(contract, market)
+    if not low <= found <= high:
+        raise Refusal("OUTSIDE_PRICE_BAND", f"{found} is outside today's band {low} to {high}.")
+    return found
+
+
+def checked_stop(
+    side: str, price: Decimal | None, trigger: Decimal | None, contract: Contract, market: Market
+) -> tuple[Decimal, Decimal]:
+    """A stop's limit and trigger, or Refusal. The band is that of the moment at which it triggers."""
+    limit, at = _whole_ticks(price, contract), _whole_ticks(trigger, contract)
+    if (limit < at) if side == "BUY" else (limit > at):
+        raise Refusal("BAD_PRICE", f"The limit {limit} is on the wrong side of its trigger {at}.")
+    if is_triggered(side, at, contract.symbol, market):
+        raise Refusal("TRIGGER_PASSED", f"The market is at or beyond the trigger {at} already.")
+    return limit, at
+
+
+def is_triggered(side: str, trigger: Decimal, symbol: str, market: Market) -> bool:
+    """Whether this frame's last price, or the price that the stop would meet, has reached it."""
+    prices = [market.traded(symbol), market.offer(symbol, side).price]
+    seen = [price for price in prices if price is not None]
+    return any(price >= trigger if side == "BUY" else price <= trigger for price in seen)
+
+
+def _whole_ticks(price: Decimal | None, contract: Contract) -> Decimal:
     if price is None or price <= 0:
-        raise Refusal("BAD_PRICE", "A limit order needs a price above 0.")
+        raise Refusal("BAD_PRICE", "A price above 0 is needed.")
     if not on_tick(price, contract.tick_size):
         raise Refusal("OFF_TICK", f"{price} is not a multiple of the tick {contract.tick_size}.")
-    low, high = band(contract, market)
-    if not low <= price <= high:
-        raise Refusal("OUTSIDE_PRICE_BAND", f"{price} is outside today's band {low} to {high}.")
     return price
 
 

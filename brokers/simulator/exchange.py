@@ -17,7 +17,8 @@ from brokers.simulator.matching import Match, Offer
 from brokers.simulator.wire import Refusal
 from market.kernel import contracts
 
-OPEN = ("OPEN", "PARTIAL")
+PENDING = "TRIGGER_PENDING"
+ALIVE = ("OPEN", "PARTIAL", PENDING)
 MOST_MODIFICATIONS = 25
 
 
@@ -39,20 +40,21 @@ class Exchange:
     def arrive(self, wall_us: int) -> int:
         """Orders whose latency is over enter the book and meet the last frame; how many did."""
         due = self._ledger.rows(
-            "SELECT * FROM orders WHERE timeline = ? AND status IN ('OPEN', 'PARTIAL')"
-            " AND arrived = 0 AND arrives_us <= ? ORDER BY arrives_us, id",
+            "SELECT * FROM orders WHERE timeline = ?"
+            " AND status IN ('OPEN', 'PARTIAL', 'TRIGGER_PENDING') AND arrived = 0 AND arrives_us <= ? ORDER BY arrives_us, id",
             self._market.timeline, wall_us,
         )  # fmt: skip
         for order in due:
             self._ledger.write("UPDATE orders SET arrived = 1 WHERE id = ?", order["id"])
             self._tell(order["id"])
-            self._meet(order)
+            self._reach(order)
         return len(due)
 
     def new_frame(self) -> None:
-        """Expire day orders whose session is over, then match what rests."""
+        """Expire day orders whose session is over, match what rests, then what this frame triggers."""
         resting = self._ledger.rows(
-            "SELECT * FROM orders WHERE timeline = ? AND status IN ('OPEN', 'PARTIAL') ORDER BY id",
+            "SELECT * FROM orders WHERE timeline = ?"
+            " AND status IN ('OPEN', 'PARTIAL', 'TRIGGER_PENDING') ORDER BY id",
             self._market.timeline,
         )
         over = [order for order in resting if order["expires_at"] <= _utc(self._market)]
@@ -60,30 +62,43 @@ class Exchange:
             self._close(order, "EXPIRED", "The session is over.")
         alive = [order for order in resting if order["arrived"] and order not in over]
         for order in sorted(alive, key=_queue):
-            self._meet(order)
+            self._reach(order)
 
     def cancel(self, account: str, order_id: str, wall_us: int) -> None:
         self._close(
             self._open_order(account, order_id, wall_us), "CANCELLED", "Cancelled by the user."
         )
 
-    def modify(self, account: Row, order_id: str, price: Decimal | None, wall_us: int) -> None:
-        """Move the limit; the order then meets the last frame again."""
+    def modify(
+        self, account: Row, order_id: str, price: Decimal | None, trigger: Decimal | None, wall_us: int
+    ) -> None:
+        """Move the limit, and a stop's trigger; the order then meets the last frame again."""
         order = self._open_order(account["account"], order_id, wall_us)
         if order["modifications"] >= MOST_MODIFICATIONS:
             raise Refusal("TOO_MANY_MODIFICATIONS", f"An order takes {MOST_MODIFICATIONS} changes.")
         contract = checks.listed_contract(order["symbol"], self._market)
         checks.session_close(contract, self._market)
+        if order["status"] == PENDING:
+            wanted = Decimal(order["trigger_price"]) if trigger is None else trigger
+            limit, at = checks.checked_stop(order["side"], price, wanted, contract, self._market)
+            self._move(order, limit, at)
+            return
+        if trigger is not None:
+            raise Refusal("TRIGGER_PASSED", f"Order {order_id} waits for no trigger any more.")
         limit = checks.checked_price(price, contract, self._market)
         left = order["quantity"] - order["filled_quantity"]
         pending = Pending(order["symbol"], order["side"], left, limit)
         check_funds(self._ledger, account, self._market, new=pending, instead_of=order["id"])
+        self._move(order, limit, None)
+        self._meet(self._order(order["id"]))
+
+    def _move(self, order: Row, limit: Decimal, trigger: Decimal | None) -> None:
         self._ledger.write(
-            "UPDATE orders SET price = ?, modifications = modifications + 1 WHERE id = ?",
-            str(limit), order["id"],
+            "UPDATE orders SET price = ?, trigger_price = coalesce(?, trigger_price),"
+            " modifications = modifications + 1 WHERE id = ?",
+            str(limit), None if trigger is None else str(trigger), order["id"],
         )  # fmt: skip
         self._tell(order["id"])
-        self._meet(self._order(order["id"]))
 
     def _open_order(self, account: str, order_id: str, wall_us: int) -> Row:
         order = self._ledger.row(
@@ -93,7 +108,7 @@ class Exchange:
         )  # fmt: skip
         if order is None:
             raise Refusal("UNKNOWN_ORDER", f"There is no order {order_id}.", 404)
-        if order["status"] not in OPEN:
+        if order["status"] not in ALIVE:
             raise Refusal("NOT_OPEN", f"Order {order_id} is {order['status']}.")
         return order
 
@@ -114,7 +129,8 @@ class Exchange:
             product=form.product,
             order_type=form.order_type,
             price=str(accepted.limit),
-            status="OPEN",
+            trigger_price=None if accepted.trigger is None else str(accepted.trigger),
+            status="OPEN" if accepted.trigger is None else PENDING,
             at=market.now.isoformat(),
             day=market.day.isoformat(),
             changed_day=market.day.isoformat(),
@@ -122,6 +138,26 @@ class Exchange:
             arrives_us=arrives_us,
             visible_us=visible_us,
         )
+
+    def _reach(self, order: Row) -> None:
+        """A stop whose trigger has come becomes a limit, if the band of now takes it; then it trades."""
+        if order["status"] != PENDING:
+            self._meet(order)
+        elif checks.is_triggered(
+            order["side"], Decimal(order["trigger_price"]), order["symbol"], self._market
+        ):
+            self._trigger(order)
+
+    def _trigger(self, order: Row) -> None:
+        contract = contracts.parse(order["symbol"])
+        try:
+            checks.checked_price(Decimal(order["price"]), contract, self._market)
+        except Refusal as refusal:
+            self._close(order, "REJECTED", f"{refusal.code}: {refusal.message}")
+            return
+        self._ledger.write("UPDATE orders SET status = 'OPEN' WHERE id = ?", order["id"])
+        self._tell(order["id"])
+        self._meet(self._order(order["id"]))
 
     def _meet(self, order: Row) -> None:
         """One order against what the last frame still shows."""
@@ -237,6 +273,7 @@ def order_document(order: Row) -> dict[str, Any]:
         "product": order["product"],
         "order_type": order["order_type"],
         "price": order["price"],
+        "trigger_price": order["trigger_price"],
         "filled_quantity": filled,
         "average_price": None if average is None else str(average),
         "status": order["status"],
@@ -253,9 +290,10 @@ def trade_document(trade: Row) -> dict[str, Any]:
     return {name: trade[name] for name in names}
 
 
-def _queue(order: Row) -> tuple[str, str, tuple[Decimal, int]]:
-    price = Decimal(order["price"])
-    return order["symbol"], order["side"], matching.priority(order["side"], price, order["id"])
+def _queue(order: Row) -> tuple[bool, str, str, tuple[Decimal, int]]:
+    """What rests goes before what is triggered now."""
+    price, side = Decimal(order["price"]), order["side"]
+    return order["status"] == PENDING, order["symbol"], side, matching.priority(side, price, order["id"])
 
 
 def _utc(market: Market) -> str:

@@ -23,13 +23,15 @@ CREATE TABLE IF NOT EXISTS orders (
   id INTEGER PRIMARY KEY, timeline TEXT NOT NULL, account TEXT NOT NULL, order_id TEXT NOT NULL,
   client_ref TEXT NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL, quantity INTEGER NOT NULL,
   product TEXT NOT NULL, order_type TEXT NOT NULL, price TEXT NOT NULL,
+  trigger_price TEXT,
   filled_quantity INTEGER NOT NULL DEFAULT 0, value TEXT NOT NULL DEFAULT '0',
   status TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', at TEXT NOT NULL, day TEXT NOT NULL,
   changed_day TEXT NOT NULL, expires_at TEXT NOT NULL, modifications INTEGER NOT NULL DEFAULT 0,
   arrived INTEGER NOT NULL DEFAULT 0, arrives_us INTEGER NOT NULL, visible_us INTEGER NOT NULL,
   UNIQUE (timeline, account, order_id),
   CHECK (quantity > 0 AND filled_quantity BETWEEN 0 AND quantity));
-CREATE INDEX IF NOT EXISTS resting ON orders (timeline) WHERE status IN ('OPEN', 'PARTIAL');
+CREATE INDEX IF NOT EXISTS resting ON orders (timeline)
+  WHERE status IN ('OPEN', 'PARTIAL', 'TRIGGER_PENDING');
 CREATE INDEX IF NOT EXISTS book ON orders (timeline, account, changed_day);
 CREATE INDEX IF NOT EXISTS by_tag ON orders (timeline, account, client_ref);
 CREATE TABLE IF NOT EXISTS trades (
@@ -62,7 +64,7 @@ CREATE TABLE IF NOT EXISTS calls (
 """
 BY_TIMELINE = ("trades", "orders", "positions", "settlements", "cash", "events", "frames")
 
-FORMAT = 2
+FORMAT = 3
 
 Row = sqlite3.Row
 

@@ -40,6 +40,11 @@ class Market:
         row = self.seen.get(symbol)
         return None if row is None else Decimal(row[LAST])
 
+    def traded(self, symbol: str) -> Decimal | None:
+        """The last price that this very frame shows."""
+        row = self.quotes.get(symbol)
+        return None if row is None else Decimal(row[LAST])
+
     def offer(self, symbol: str, side: str) -> Offer:
         """What an order of that side can hit in this frame."""
         row = self.quotes.get(symbol)

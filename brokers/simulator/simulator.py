@@ -127,8 +127,8 @@ class Simulator:
         if route == "place":
             answer = self._place(account, document, wall_us, met)
         elif route == "modify":
-            price = decimal_of(document, "price")
-            answer = self._change(order_id, lambda x: x.modify(account, order_id, price, wall_us))
+            prices = decimal_of(document, "price"), decimal_of(document, "trigger_price")
+            answer = self._change(order_id, lambda x: x.modify(account, order_id, *prices, wall_us))
         elif route == "cancel":
             name = account["account"]
             answer = self._change(order_id, lambda x: x.cancel(name, order_id, wall_us))
@@ -187,8 +187,8 @@ class Simulator:
     def _arrive(self, wall_us: int) -> int:
         market = self._market
         waiting = market is not None and self.ledger.row(
-            "SELECT 1 FROM orders WHERE timeline = ? AND status IN ('OPEN', 'PARTIAL')"
-            " AND arrived = 0 AND arrives_us <= ?",
+            "SELECT 1 FROM orders WHERE timeline = ?"
+            " AND status IN ('OPEN', 'PARTIAL', 'TRIGGER_PENDING') AND arrived = 0 AND arrives_us <= ?",
             market.timeline, wall_us,
         )  # fmt: skip
         if market is None or not waiting:

@@ -123,8 +123,8 @@ class OrderBody(PairShape, serializers.ModelSerializer):
         model = Order
         fields = (
             "id", "execution_id", *PAIR, "timeline", "contract", "leg_number", "action", "wave",
-            "slice", "attempt", "side", "product", "quantity", "order_type", "price", "status", "state",
-            "pending_op", "client_ref", "broker_order_id", "filled_quantity", "average_price",
+            "slice", "attempt", "side", "product", "quantity", "order_type", "price", "trigger_price",
+            "status", "state", "pending_op", "client_ref", "broker_order_id", "filled_quantity", "average_price",
             "arrival_mid", "slippage", "charges", "code", "why", "fix", "upstream", "created_at",
             "finished_at",
         )  # fmt: skip

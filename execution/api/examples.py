@@ -30,9 +30,9 @@ FILL = {
 ORDER = {
     "id": 90, "execution_id": 41, **PAIR, "timeline": "demo", "contract": "NIFTY-20260804-24800-CE",
     "leg_number": 3, "action": "open", "wave": 1, "slice": 1, "attempt": 1, "side": "BUY",
-    "product": "NRML", "quantity": 130, "order_type": "LIMIT", "price": "21.80", "status": "FILLED",
-    "state": "Filled", "pending_op": "", "client_ref": "4J0Z8Q2M6T1XK7VB3N9C",
-    "broker_order_id": "260804000017", "filled_quantity": 130, "average_price": "21.4000",
+    "product": "NRML", "quantity": 130, "order_type": "LIMIT", "price": "21.80",
+    "trigger_price": None, "status": "FILLED", "state": "Filled", "pending_op": "",
+    "client_ref": "4J0Z8Q2M6T1XK7VB3N9C", "broker_order_id": "260804000017", "filled_quantity": 130, "average_price": "21.4000",
     "arrival_mid": "21.3500", "slippage": "-6.50", "charges": "27.11", "code": "", "why": "", "fix": "",
     "upstream": "", "created_at": "2026-08-04T09:20:01+05:30", "finished_at": "2026-08-04T09:20:01+05:30",
 }  # fmt: skip

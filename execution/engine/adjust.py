@@ -97,6 +97,8 @@ def _change(execution: StrategyExecution, held: list[Position]) -> Change:
 
 
 def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
+    symbol = (execution.plan or {})["close"]
+    stops = closes.withdraw_stops(execution, [symbol] if symbol else [], desk)
     mine = runs.orders_of(execution)  # before the positions, as the applier locks them
     held = closes.positions_of_pair(execution, lock=True)
     change = _change(execution, held)
@@ -108,7 +110,7 @@ def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
     if opening and (change.close is None or not (execution.plan or {})["closes_first"]):
         return _open(execution, change, mine, desk)
     if change.close is not None:
-        return _close(execution, change, desk)
+        return [*(Work(WorkKind.CANCEL, o.pk) for o in stops), *_close(execution, change, desk)]
     runs.finish(execution, Status.DONE, desk)
     return []
 

@@ -20,7 +20,7 @@ from brokers.types import BrokerOrder, BrokerStatus, BrokerTrade
 from execution import moves
 from execution.engine import projecting, tell
 from execution.engine.desk import Desk
-from execution.models import Fill, Order, OrderEvent, Position
+from execution.models import Fill, Order, OrderEvent, Position, StrategyExecution
 from execution.states import TERMINAL, OrderState
 from market.kernel import charges
 from market.kernel.clock import ist_day
@@ -128,7 +128,18 @@ def apply_said(said: Mapping[int, Said], desk: Desk, *, source: str) -> set[int]
         order.save(update_fields=MOVED)
         tell.order_changed(desk, order)
     projecting.rebuild([order for order in orders if order.pk in filled], desk)
-    return {order.execution_id for order in moved}
+    return {order.execution_id for order in moved} | _waiting_for(moved)
+
+
+def _waiting_for(moved: list[Order]) -> set[int]:
+    """Running runs of the pairs whose stop at the broker has ended: it held their closes back."""
+    pairs = {o.allocation_id for o in moved if o.order_type == moves.STOP and o.status in TERMINAL}
+    if not pairs:
+        return set()
+    runs = StrategyExecution.objects.filter(
+        allocation__in=pairs, timeline=moved[0].timeline_id, status=StrategyExecution.Status.RUNNING
+    )
+    return set(runs.values_list("pk", flat=True))
 
 
 def rebuild_position(order: Order, desk: Desk) -> Position:
@@ -219,6 +230,8 @@ def _report(
     reported = moves.reported(report, filled=order.filled_quantity)
     if reported is OrderState.REJECTED:
         order.code, order.upstream = order.code or "REJECTED_BY_BROKER", report.reason
+        if order.order_type == moves.STOP and order.status not in TERMINAL:
+            tell.stop_lost(desk, order)
     if reported in TERMINAL:
         order.pending_op = Order.PendingOp.NONE
     _move(order, reported, desk)

@@ -10,6 +10,7 @@ from django.db import connection
 from brokers.limits import limits_of
 from brokers.models import BrokerAccount
 from execution.models import AccountCalls, Order
+from execution.moves import STOP
 from execution.rates import Kind, Spent, ask
 
 LANDED = (
@@ -19,8 +20,9 @@ LANDED = (
 
 
 def kind_of(order: Order) -> Kind:
-    """How urgent it is to send or move the order."""
-    return Kind.EXIT if order.action == Order.Action.CLOSE else Kind.ENTRY
+    """How urgent it is to send or move the order; a stop for later takes nothing of the exits' reserve."""
+    exits = order.action == Order.Action.CLOSE and order.order_type != STOP
+    return Kind.EXIT if exits else Kind.ENTRY
 
 
 def take(account: BrokerAccount, kind: Kind, call: str, wall: datetime) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db.models import Q, QuerySet
+
 from execution import gates, moves
 from execution.engine import orders as book
 from execution.engine.desk import Desk
@@ -60,28 +62,54 @@ def release(
 
 
 def withdraw_opens(execution: StrategyExecution, desk: Desk) -> list[Order]:
-    """Stop every opening order of the pair: unsent ones end, the others are to be cancelled."""
+    """Stop every opening order of the pair, and the stops at the broker of the legs that leave.
+
+    Unsent ones end, the others are to be cancelled. A close waits until a stop's end is known: while it
+    may fill, its units are on their way.
+    """
+    stops = Q(order_type=moves.STOP)
+    if execution.only_legs is not None:
+        named = leaving(positions_of_pair(execution), execution.only_legs)
+        stops &= Q(leg_number__in={*execution.only_legs, *(p.leg_number for p in named)})
+    return withdraw(_open(execution, Q(action=Order.Action.OPEN) | stops), desk)
+
+
+def withdraw_stops(execution: StrategyExecution, symbols: Iterable[str], desk: Desk) -> list[Order]:
+    """Stop the stops at the broker of contracts that a run is about to close. Before any other lock."""
+    wanted = Q(order_type=moves.STOP, contract__symbol__in=list(symbols))
+    return withdraw(_open(execution, wanted), desk)
+
+
+def lock_stops(execution: StrategyExecution) -> None:
+    """Lock the pair's stops at the broker, by a run that will withdraw some once it has the positions."""
+    list(_open(execution, Q(order_type=moves.STOP)).values_list("pk", flat=True))
+
+
+def _open(execution: StrategyExecution, wanted: Q) -> QuerySet[Order]:
+    """The pair's open orders of a kind, locked in their order."""
     rows = Order.objects.select_for_update(of=("self",), no_key=True).filter(
-        allocation=execution.allocation,
-        timeline=execution.timeline,
-        action=Order.Action.OPEN,
-        status__in=OPEN_STATES,
+        wanted, allocation=execution.allocation, timeline=execution.timeline, status__in=OPEN_STATES
     )
-    return withdraw(rows.order_by("pk"), desk)
+    return rows.order_by("pk")
 
 
-def withdraw(rows: Iterable[Order], desk: Desk) -> list[Order]:
-    """End unsent orders and ask to cancel the rest; the orders that still wait for the broker."""
+def withdraw(rows: Iterable[Order], desk: Desk, *, code: str = moves.WITHDRAWN) -> list[Order]:
+    """End unsent orders and ask to cancel the rest; the orders that still wait for the broker.
+
+    A stop keeps the code: why it was withdrawn.
+    """
     waiting = []
     for order in rows:
+        if order.order_type == moves.STOP and not order.pending_op:
+            order.code = code
         end = moves.withdrawn(order.status)
         if end is not None:
             order.status, order.finished_at = end, desk.now
-            order.save(update_fields=["status", "finished_at"])
+            order.save(update_fields=["status", "finished_at", "code"])
             continue
         if order.pending_op != Order.PendingOp.CANCEL:
             order.pending_op, order.asked_at = Order.PendingOp.CANCEL, None
-            order.save(update_fields=["pending_op", "asked_at"])
+            order.save(update_fields=["pending_op", "asked_at", "code"])
         waiting.append(order)
     return waiting
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.db.models import QuerySet
 
 from allocations.models import StrategyBrokerAllocation
+from execution import moves
 from execution.engine.trades import (
     LEFT_BY,
     LEG_LEFT_BY,
@@ -52,12 +53,14 @@ class LegAgain:
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """A leg that was opened with this side, how much of it has gone, and its average price."""
+    """A leg that was opened with this side, how much of it has gone, and its average price; `level` is
+    stop where one at the broker closed it, whatever the frames here have seen."""
 
     symbol: str
     side: str
     units: int
     cost: Decimal
+    level: str
 
 
 def exits_of_day(runs: QuerySet[StrategyExecution], day: date) -> list[StrategyExecution]:
@@ -138,7 +141,9 @@ def _by_own_level(
         key: found[key]
         for key, exit_ in free.items()
         if key in found
-        and crossed.get((key[0], found[key].symbol)) in LEG_LEFT_BY[exit_.strategy_version.reentry_after]
+        and LEG_LEFT_BY[exit_.strategy_version.reentry_after].intersection(
+            {found[key].level, crossed.get((key[0], found[key].symbol))}
+        )
     }
 
 
@@ -173,4 +178,5 @@ def _of(newest: Order, opened: list[Order], closed: list[Order]) -> _Left:
     units = sum(order.filled_quantity for order in opened)
     paid = sum((order.filled_quantity * (order.average_price or ZERO) for order in opened), ZERO)
     gone = sum(order.filled_quantity for order in closed)
-    return _Left(newest.contract.symbol, newest.side, min(units, gone), paid / units)
+    level = "stop" if any(order.order_type == moves.STOP for order in closed) else ""
+    return _Left(newest.contract.symbol, newest.side, min(units, gone), paid / units, level)

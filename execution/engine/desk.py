@@ -24,6 +24,7 @@ class WorkKind(StrEnum):
     DISPATCH = "dispatch"  # a READY order: send it
     CANCEL = "cancel"  # an order at the broker: ask to cancel
     CHASE = "chase"  # a resting order: move its price to the touch
+    FOLLOW = "follow"  # a stop at the broker: move it to where the leg's stop is
     LOOKUP = "lookup"  # an order without an answer: find it by its tag
     SYNC = "sync"  # a broker account: read its books
     RECONCILE = "reconcile"  # a broker account: compare its books with ours

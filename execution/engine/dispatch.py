@@ -205,6 +205,7 @@ def next_attempt(order: Order, desk: Desk) -> Order:
         quantity=order.quantity,
         order_type=order.order_type,
         price=order.price,
+        trigger_price=order.trigger_price,
         worst_price=order.worst_price,
         status=OrderState.READY,
         client_ref=ref_of(order, desk, attempt=order.attempt + 1),
@@ -241,6 +242,8 @@ def _take(order: Order, taken: moves.Answered, tries: int, desk: Desk) -> None:
         next_attempt(order, desk)
     elif taken.status == OrderState.REJECTED and taken.code == LOGIN_REFUSED:
         _login_refused(order, desk)
+    elif taken.status == OrderState.REJECTED and order.order_type == moves.STOP:
+        tell.stop_lost(desk, order)
     elif taken.status == OrderState.REJECTED:
         tell.order_rejected(desk, order)
     elif taken.status == OrderState.NEVER_SENT:
@@ -293,4 +296,5 @@ def _request(order: Order) -> OrderRequest:
         product=Product(order.product),
         order_type=OrderType(order.order_type),
         price=order.price,
+        trigger_price=order.trigger_price,
     )

@@ -58,7 +58,8 @@ def work(execution: StrategyExecution, desk: Desk) -> list[Work]:
         return cancels
     if not desk.is_open(execution.allocation.strategy.underlying):
         return cancels
-    if execution.only_legs is not None and waiting:  # one of them may be a short that needs its hedge
+    opening = any(order.action == Order.Action.OPEN for order in waiting)
+    if execution.only_legs is not None and opening:  # one of them may be a short that needs its hedge
         left = [position for position in left if position.quantity < 0]
     fresh = closes.release(execution, left, held, desk)
     return cancels + [Work(WorkKind.DISPATCH, order.pk) for order in fresh]

@@ -12,9 +12,11 @@ from django.db.models import QuerySet
 from allocations.services import put_in_force
 from execution.engine import (
     adjust,
+    broker_stops,
     day,
     dispatch,
     entry,
+    follow,
     leave,
     missed_close,
     queueing,
@@ -27,6 +29,7 @@ from execution.engine import (
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
 from execution.models import Order, StrategyExecution
+from execution.moves import STOP
 from execution.reconcile import look
 from execution.states import RESTING, OrderState
 from market.models import Timeline
@@ -41,6 +44,7 @@ ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.DISPATCH: dispatch.dispatch,
     WorkKind.CANCEL: wire.cancel,
     WorkKind.CHASE: wire.chase,
+    WorkKind.FOLLOW: follow.follow,
     WorkKind.LOOKUP: wire.lookup,
     WorkKind.SYNC: wire.sync,
     WorkKind.RECONCILE: look.reconcile,
@@ -50,7 +54,8 @@ ON_ORDERS: dict[WorkKind, Step] = {
 #: The most urgent first; what has begun is ended before more is begun.
 TURN = {
     WorkKind.CANCEL: 0, WorkKind.DISPATCH: 1, WorkKind.LOOKUP: 2, WorkKind.CHASE: 3, WorkKind.EXIT: 4,
-    WorkKind.SYNC: 5, WorkKind.ADVANCE: 6, WorkKind.VERIFY: 7, WorkKind.RECONCILE: 8, WorkKind.START: 9,
+    WorkKind.SYNC: 5, WorkKind.ADVANCE: 6, WorkKind.FOLLOW: 7, WorkKind.VERIFY: 8,
+    WorkKind.RECONCILE: 9, WorkKind.START: 10,
 }  # fmt: skip
 
 
@@ -69,7 +74,8 @@ def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
     if day.is_over(desk) and not day.is_closed(desk):
         day.close(desk)
     unverified = [Work(WorkKind.VERIFY, pk) for pk, due in seen.unverified if due is None or due <= desk.wall]
-    return [*_books(desk, seen), *_runs(desk, seen), *_orders(desk, seen), *unverified]
+    stops = broker_stops.keep(desk, seen)
+    return [*_books(desk, seen), *_runs(desk, seen), *_orders(desk, seen), *stops, *unverified]
 
 
 def perform(work: Work, desk: Desk) -> list[Work]:
@@ -116,7 +122,7 @@ def _books(desk: Desk, seen: Snapshot) -> list[Work]:
 def _next_step(order: OpenOrder, desk: Desk, *, frozen: bool) -> WorkKind | None:
     if order.status in RESTING:
         if order.pending_op != Order.PendingOp.CANCEL:
-            return WorkKind.CHASE
+            return None if order.order_type == STOP else WorkKind.CHASE
         again = order.asked_at is None or desk.wall - order.asked_at >= wire.ASK_AGAIN
         return WorkKind.CANCEL if again else None
     if order.status == OrderState.READY and (order.action == Order.Action.CLOSE or not frozen):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from execution.engine import holds
@@ -11,6 +12,7 @@ from execution.engine.desk import Desk
 from execution.engine.dispatch import ref_of
 from execution.engine.marks import ENTRY_CROSS, EXIT_CROSS, limit_price
 from execution.models import Order, StrategyExecution
+from execution.moves import STOP
 from execution.states import OPEN_STATES, OrderState
 from market.kernel import contracts
 from market.kernel.frame import Quote
@@ -43,6 +45,20 @@ def write(
     return Order.objects.bulk_create(fresh)
 
 
+def write_stop(
+    execution: StrategyExecution, ticket: Ticket, trigger: Decimal, limit: Decimal, desk: Desk
+) -> list[Order]:
+    """READY stops that rest at the broker until the trigger, one a slice; no more than it has to close."""
+    prices = {"order_type": STOP, "price": limit, "trigger_price": trigger}
+    existing = list(execution.orders.all())
+    fresh = [
+        order
+        for capped in holds.capped(execution, [ticket], desk)
+        for order in _sliced(execution, capped, prices, existing, desk)
+    ]
+    return Order.objects.bulk_create(fresh)
+
+
 def open_orders(orders: Iterable[Order]) -> list[Order]:
     return [order for order in orders if order.status in OPEN_STATES]
 
@@ -50,13 +66,6 @@ def open_orders(orders: Iterable[Order]) -> list[Order]:
 def _slices(
     execution: StrategyExecution, ticket: Ticket, quote: Quote, existing: list[Order], desk: Desk
 ) -> list[Order]:
-    taken = [
-        order.slice
-        for order in existing
-        if order.leg_number == ticket.leg_number and order.action == ticket.action
-    ]
-    first = max(taken, default=0) + 1
-    quantities = contracts.slices(ticket.contract.spec, ticket.lots, desk.day)
     closing = ticket.action == Order.Action.CLOSE
     most = None if closing else execution.strategy_version.max_slippage_percent
     worst = None if most is None else to_tick(
@@ -71,10 +80,25 @@ def _slices(
         worst=worst,
     )
     expires_at = None if closing else execution.deadline
-    prices = {"price": price, "worst_price": worst, "arrival_mid": quote.mid, "expires_at": expires_at}
+    prices = {
+        "order_type": "LIMIT", "price": price, "worst_price": worst, "arrival_mid": quote.mid,
+        "expires_at": expires_at,
+    }  # fmt: skip
+    return _sliced(execution, ticket, prices, existing, desk)
+
+
+def _sliced(
+    execution: StrategyExecution, ticket: Ticket, prices: dict[str, Any], existing: list[Order], desk: Desk
+) -> list[Order]:
+    taken = [
+        order.slice
+        for order in existing
+        if order.leg_number == ticket.leg_number and order.action == ticket.action
+    ]
+    first = max(taken, default=0) + 1
     return [
         _order(execution, ticket, first + n, quantity, prices, desk)
-        for n, quantity in enumerate(quantities)
+        for n, quantity in enumerate(contracts.slices(ticket.contract.spec, ticket.lots, desk.day))
     ]
 
 
@@ -100,7 +124,6 @@ def _order(
         side=ticket.side,
         product=allocation.product,
         quantity=quantity,
-        order_type="LIMIT",
         status=OrderState.READY,
         created_at=desk.now,
         written_at=desk.later().wall,

@@ -46,7 +46,7 @@ def waits() -> Q:
         allocation=OuterRef("allocation"), timeline=OuterRef("timeline"), status=OrderState.UNKNOWN
     )
     at_broker = account.filter(contract=OuterRef("contract"), status__in=AT_BROKER)
-    meets = at_broker.exclude(side=OuterRef("side"))
+    meets = at_broker.exclude(side=OuterRef("side")).exclude(order_type=moves.STOP)
     exits = account.filter(action=CLOSE, status=OrderState.READY)
     unread = AccountBook.objects.filter(
         broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
@@ -67,4 +67,5 @@ def _is_unasked_cancel(order: Order) -> bool:
 
 
 def _meets(order: Order, other: Order) -> bool:
-    return order.contract_id == other.contract_id and order.side != other.side
+    in_market = other.order_type != moves.STOP
+    return in_market and order.contract_id == other.contract_id and order.side != other.side

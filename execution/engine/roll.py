@@ -27,6 +27,7 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
         return []
     if _legs_leave(execution):  # they are not rolled; the others are, once these are gone
         return []
+    closes.lock_stops(execution)  # before the positions, as the applier locks them
     held = closes.positions_of_pair(execution, lock=True)
     verdict = judged(execution, held, desk)
     if isinstance(verdict, Stop):
@@ -92,6 +93,7 @@ def open_roll(
 
 
 def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
+    stops = closes.withdraw_stops(execution, (execution.plan or {})["old"], desk)
     mine = runs.orders_of(execution)  # before the positions, as the applier locks them
     held = closes.positions_of_pair(execution, lock=True)
     old = [p for p in held if p.contract.symbol in (execution.plan or {})["old"]]
@@ -100,13 +102,18 @@ def _work(execution: StrategyExecution, desk: Desk) -> list[Work]:
                     detail="The session closed before the roll was complete.")  # fmt: skip
         return []
     if old:
-        return [Work(WorkKind.DISPATCH, o.pk) for o in closes.release(execution, old, held, desk)]
+        fresh = closes.release(execution, old, held, desk)
+        return [*_cancels(stops), *(Work(WorkKind.DISPATCH, order.pk) for order in fresh)]
     if any(order.status == OrderState.UNKNOWN for order in mine):
         return _hold(execution, mine, desk)
     if opens.is_complete(execution, mine):
         runs.finish(execution, Status.DONE, desk)
         return []
     return _open_new(execution, mine, desk)
+
+
+def _cancels(waiting: list[Order]) -> list[Work]:
+    return [Work(WorkKind.CANCEL, order.pk) for order in waiting]
 
 
 def _legs_leave(execution: StrategyExecution) -> bool:

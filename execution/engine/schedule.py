@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from allocations.models import StrategyBrokerAllocation, TradingState
-from execution.engine import again, closes, day_loss, leave, roll, tell, watching
+from execution.engine import again, broker_stops, closes, day_loss, leave, roll, tell, watching
 from execution.engine.desk import Desk
 from execution.engine.snapshot import Snapshot
 from execution.engine.watching import Leave
@@ -21,6 +21,7 @@ def open_due(desk: Desk, seen: Snapshot) -> None:
     """Write a row for everything that has come due; doing it again writes nothing."""
     open_entries(desk, seen)
     again.open_reentries(desk, seen)
+    broker_stops.follow_fired(desk, seen)
     again.open_comebacks(desk, seen)
     open_exits(desk, seen)
 

@@ -14,17 +14,10 @@ from allocations.models import PendingLimit, StrategyBrokerAllocation
 from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
-from execution.engine import siblings
-from execution.engine.comebacks import (
-    Again,
-    LegAgain,
-    Runs,
-    exits_of_day,
-    legs_again,
-    pairs_again,
-    runs_by_pair,
-)
+from execution.engine import comebacks, siblings
+from execution.engine.comebacks import Again, LegAgain, Runs
 from execution.engine.losses import LossWatch, loss_watches
+from execution.engine.stops_seen import BrokerStops
 from execution.engine.trades import Trade, has_bounds, is_share_of_premium, open_trades
 from execution.models import (
     COMING_BACK,
@@ -53,6 +46,7 @@ class OpenOrder(NamedTuple):
     status: str
     pending_op: str
     action: str
+    order_type: str
     allocation_id: int
     next_lookup_at: datetime | None
     asked_at: datetime | None
@@ -171,22 +165,27 @@ class Snapshot:
         return schedules_of(self.versions.values())
 
     @cached_property
+    def broker_stops(self) -> BrokerStops:
+        """Stops that rest at the broker, or have fired there."""
+        return BrokerStops(self.timeline, self.held)
+
+    @cached_property
     def again(self) -> list[Again]:
         """Pairs that left today by a stop or target and may enter again."""
         exits, runs = self._left_today
-        return pairs_again(exits, runs, self._may_enter) if exits else []
+        return comebacks.pairs_again(exits, runs, self._may_enter) if exits else []
 
     @cached_property
     def legs_again(self) -> list[LegAgain]:
         """Legs that left today by their own stop or target and may come back into their trade."""
         exits, runs = self._left_today
-        return legs_again(exits, runs, self._may_enter) if exits else []
+        return comebacks.legs_again(exits, runs, self._may_enter) if exits else []
 
     @cached_property
     def _left_today(self) -> tuple[list[StrategyExecution], Runs]:
-        exits = exits_of_day(self._runs, self.day)
+        exits = comebacks.exits_of_day(self._runs, self.day)
         pairs = {run.allocation_id for run in exits}
-        return exits, runs_by_pair(self._runs, self.day, pairs) if pairs else {}
+        return exits, comebacks.runs_by_pair(self._runs, self.day, pairs) if pairs else {}
 
     def _may_enter(self, pairs: Collection[int]) -> list[StrategyBrokerAllocation]:
         if not pairs:

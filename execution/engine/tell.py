@@ -54,6 +54,32 @@ def order_rejected(desk: Desk, order: Order) -> None:
     )
 
 
+def stop_lost(desk: Desk, order: Order) -> None:
+    tell(
+        desk,
+        order.allocation,
+        kind="stop_lost",
+        severity=Severity.WARNING,
+        title=f"{order.broker_account.get_broker_display()} does not hold a stop",
+        body=f"{order.side} {order.quantity} from {order.trigger_price} on: {order.code} ({order.upstream}). "
+        "The leg's stop is judged here at each frame; while this host is down nothing would close it.",
+        dedupe_key=f"stop_lost:{order.execution_id}:{order.leg_number}:{order.code}",
+    )
+
+
+def stopped_at_broker(desk: Desk, order: Order) -> None:
+    tell(
+        desk,
+        order.allocation,
+        kind="stopped_at_broker",
+        severity=Severity.WARNING,
+        title=f"Leg {order.leg_number} of {order.allocation.strategy.name} was stopped at the broker",
+        body=f"{order.broker_account.label}: its stop at {order.trigger_price} was triggered, "
+        f"{order.filled_quantity} of {order.quantity} bought at {order.average_price:.2f}.",
+        dedupe_key=f"stopped_at_broker:{order.client_ref}",
+    )
+
+
 def broker_unreachable(desk: Desk, order: Order, tries: int) -> None:
     tell(
         desk,

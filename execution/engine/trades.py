@@ -21,7 +21,9 @@ Status = StrategyExecution.Status
 STOPPED = ("stop", "lock", "leg_stop")
 LEFT_BY = {"stop": STOPPED, "target": ("target",), "either": (*STOPPED, "target")}
 #: Levels of a leg's own after which it may come back.
-LEG_LEFT_BY = {"stop": ("stop",), "target": ("target",), "either": ("stop", "target")}
+LEG_LEFT_BY = {
+    "stop": frozenset({"stop"}), "target": frozenset({"target"}), "either": frozenset({"stop", "target"}),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from brokers.types import BrokerOrder, BrokerPosition, BrokerStatus, ReadFailed
+from brokers.types import ALIVE, BrokerOrder, BrokerPosition, ReadFailed
 from execution import services
 from execution.engine import closes
 from execution.engine.desk import Desk, Work
@@ -67,7 +67,7 @@ def compare(symbols: set[str], ours: Units, broker: Units) -> tuple[list[str], l
 
 def _open_at_broker(orders: Iterable[BrokerOrder], pairs: set[int]) -> list[str]:
     """Orders of these pairs that the broker still works on."""
-    resting = {o.client_ref: o for o in orders if o.status in (BrokerStatus.OPEN, BrokerStatus.PARTIAL)}
+    resting = {o.client_ref: o for o in orders if o.status in ALIVE}
     refs = Order.objects.filter(client_ref__in=resting, allocation__in=pairs).order_by("pk")
     return [
         f"the order {ref} in {resting[ref].symbol} is still open at the broker"

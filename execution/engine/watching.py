@@ -166,11 +166,17 @@ def _judged(sights: Iterable[Sight], rows: Rows, seen: Snapshot) -> dict[Key, Kn
         if isinstance(sight, LegSight):
             legs.append((key, sight))
     stopped = {key for key, leg in legs if _is_stopped(leg, known[key])}
-    if stopped and _version(next(iter(stopped))[0], seen).break_even:
+    if legs and _version(legs[0][1].pair, seen).break_even:
         for key, leg in legs:
-            if leg.rule.stop is not None and key not in stopped and not leg.has_fired(known[key]):
+            others = stopped or _stopped_at_broker(leg, seen)
+            if others and leg.rule.stop is not None and key not in stopped and not leg.has_fired(known[key]):
                 known[key] = leg.at_cost(known[key])
     return known
+
+
+def _stopped_at_broker(leg: LegSight, seen: Snapshot) -> bool:
+    """Whether a stop of this trade has filled at the broker since the leg was opened."""
+    return any(at >= leg.since for at in seen.broker_stops.fired.get(leg.pair, ()))
 
 
 def _is_stopped(leg: LegSight, known: Known) -> bool:

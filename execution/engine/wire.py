@@ -34,14 +34,14 @@ RELATED = (
 
 def cancel(order_id: int, desk: Desk) -> list[Work]:
     """Ask the broker to cancel; the order ends when the book says so."""
-    order = _claim(order_id, desk, Kind.CANCEL, _wants_cancel)
+    order = claim(order_id, desk, Kind.CANCEL, _wants_cancel)
     if order is None:
         return []
     try:
         answer = str(open_wire(desk, order.broker_account).cancel(order.broker_order_id))
     except NoWire as error:
         answer = str(error)
-    _answered(order, desk.later(), kind="cancel", call=_call(order, desk), answer=answer)
+    answered(order, desk, kind="cancel", answer=answer)
     return []
 
 
@@ -51,26 +51,26 @@ def chase(order_id: int, desk: Desk) -> list[Work]:
     if not _wants_chase(order, desk):
         return []
     if order.modifications >= limits_of(order.broker_account.broker).modifications - CHANGES_KEPT:
-        return _give_up_chasing(order)
+        return give_up_moving(order, gates.REPRICED)
     if _through_the_touch(order, desk) == order.price:
         return []  # it stands where it may stand at the furthest
     try:
         wire = open_wire(desk, order.broker_account)
     except NoWire:
         return []
-    claimed = _claim(order_id, desk, calls.kind_of(order), _wants_chase)
+    claimed = claim(order_id, desk, calls.kind_of(order), _wants_chase)
     if claimed is None:
         return []
     price = _through_the_touch(claimed, desk)
     answer = wire.modify(claimed.broker_order_id, price=price)
-    _answered(claimed, desk.later(), kind="modify", call=_call(claimed, desk), answer=str(answer))
+    answered(claimed, desk, kind="modify", answer=str(answer))
     if isinstance(answer, Ack):
         Order.objects.filter(pk=order.pk).update(price=price)
     return []
 
 
 @transaction.atomic
-def _claim(
+def claim(
     order_id: int, desk: Desk, kind: Kind, wanted: Callable[[Order, Desk], bool]
 ) -> Order | None:
     """Commit that this worker asks the broker now; None when it is not wanted or must wait for its rate."""
@@ -102,6 +102,8 @@ def _wants_chase(order: Order, desk: Desk) -> bool:
     quote = desk.frame.quote(order.contract.symbol)
     if order.status not in RESTING or order.pending_op or order.price is None or quote is None:
         return False
+    if order.order_type == moves.STOP:
+        return False
     touch = quote.ask if order.side == "BUY" else quote.bid
     left = touch is not None and not _reaches(order.side, order.price, touch)
     return left and _has_rested(order, desk)
@@ -130,9 +132,11 @@ def _call(order: Order, desk: Desk) -> str:
 
 
 @transaction.atomic
-def _answered(order: Order, desk: Desk, *, kind: str, call: str, answer: str) -> None:
-    _note(order, desk, kind=kind, key=f"{kind}:{call.partition(':')[2]}", answer=answer)
-    calls.land(order.broker_account_id, call, desk.wall)
+def answered(order: Order, desk: Desk, *, kind: str, answer: str) -> None:
+    """Note the broker's answer to a call claimed at this desk, which is over now."""
+    call, later = _call(order, desk), desk.later()
+    _note(order, later, kind=kind, key=f"{kind}:{call.partition(':')[2]}", answer=answer)
+    calls.land(order.broker_account_id, call, later.wall)
 
 
 def lookup(order_id: int, desk: Desk) -> list[Work]:
@@ -201,13 +205,13 @@ def _its_day_is_over(order: Order, desk: Desk) -> bool:
     return session is None or desk.now >= session.close
 
 
-def _give_up_chasing(order: Order) -> list[Work]:
-    """What may not be moved any more is cancelled; once its end is known its run orders the rest anew.
+def give_up_moving(order: Order, code: str) -> list[Work]:
+    """What may not be moved any more is cancelled; once its end is known the rest is ordered anew.
 
     An entry's own time-out ends that.
     """
     asked = Order.objects.filter(pk=order.pk, status__in=RESTING, pending_op="")
-    asked.update(pending_op=Order.PendingOp.CANCEL, asked_at=None, code=gates.REPRICED)
+    asked.update(pending_op=Order.PendingOp.CANCEL, asked_at=None, code=code)
     return [Work(WorkKind.CANCEL, order.pk)]
 
 

@@ -36,7 +36,7 @@ RATE_WAIT = timedelta(milliseconds=250)
 MOST_STEPS = 100_000
 CLOCK = f'UPDATE "{Timeline._meta.db_table}"'  # of every frame; a tick has it from the frame
 WATCHES = f'INSERT INTO "{StopWatch._meta.db_table}"'  # the tick itself puts them into its snapshot
-CALLS = {WorkKind.DISPATCH, WorkKind.CANCEL, WorkKind.CHASE}
+CALLS = {WorkKind.DISPATCH, WorkKind.CANCEL, WorkKind.CHASE, WorkKind.FOLLOW}
 
 
 class DoesNotSettle(RuntimeError):

@@ -41,6 +41,9 @@ class Order(models.Model):
     quantity = models.PositiveIntegerField()
     order_type = models.CharField(max_length=6)
     price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    trigger_price = models.DecimalField(
+        max_digits=12, decimal_places=2, null=True, help_text="of a stop that rests at the broker"
+    )
     worst_price = models.DecimalField(
         max_digits=12, decimal_places=2, null=True, help_text="a chase moves the limit no further"
     )
@@ -73,8 +76,9 @@ class Order(models.Model):
             ),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="order_quantity_above_zero"),
             models.CheckConstraint(
-                condition=Q(order_type="MARKET", price__isnull=True)
-                | Q(order_type="LIMIT", price__gt=0),
+                condition=Q(order_type="MARKET", price__isnull=True, trigger_price__isnull=True)
+                | Q(order_type="LIMIT", price__gt=0, trigger_price__isnull=True)
+                | Q(order_type="SL-L", price__gt=0, trigger_price__gt=0),
                 name="limit_orders_have_a_price",
             ),
             models.CheckConstraint(
@@ -88,6 +92,11 @@ class Order(models.Model):
                 name="order_unfinished",
             ),
             models.Index(fields=["allocation", "-id"], name="order_newest"),
+            models.Index(
+                fields=["timeline", "allocation"],
+                condition=Q(order_type="SL-L", filled_quantity__gt=0),
+                name="order_stopped_at_broker",
+            ),
         ]
 
     def __str__(self) -> str:

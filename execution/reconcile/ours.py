@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q, QuerySet
 
 from brokers.models import BrokerAccount
-from brokers.types import BrokerOrder
+from brokers.types import BrokerOrder, BrokerStatus
 from execution.differences import OurOrder
 from execution.engine.desk import Desk
 from execution.models import Fill, Order, Position
@@ -67,7 +67,7 @@ def after(account: BrokerAccount, theirs: list[BrokerOrder], earlier: Before, de
     ours = Ours(
         [_plain(order, earlier, desk.wall) for order in rows],
         {order.client_ref: order for order in rows},
-        _in_flight(rows, earlier, desk.wall),
+        _in_flight(rows, earlier, desk.wall, _pending(theirs)),
     )
     _count_positions(ours, account, desk)
     return ours
@@ -92,13 +92,24 @@ def _count_positions(ours: Ours, account: BrokerAccount, desk: Desk) -> None:
         ours.pairs[symbol, product][pair] = quantity
 
 
-def _in_flight(rows: Iterable[Order], earlier: Before, wall: datetime) -> Counter[Key]:
+def _pending(theirs: list[BrokerOrder]) -> set[str]:
+    """Tags and numbers of stops whose trigger has not come: they explain nothing. One that fills
+    between two of the books is found by the second look."""
+    waiting = [row for row in theirs if row.status is BrokerStatus.TRIGGER_PENDING]
+    return {row.client_ref or row.broker_order_id for row in waiting}
+
+
+def _in_flight(
+    rows: Iterable[Order], earlier: Before, wall: datetime, pending: set[str]
+) -> Counter[Key]:
     """Units that may have filled at the broker, or here, while the books were read."""
     units: Counter[Key] = Counter()
-    for key, left in earlier.live.values():
-        units[key] += left
+    waiting = {o.pk for o in rows if o.client_ref in pending or o.broker_order_id in pending}
+    for pk, (key, left) in earlier.live.items():
+        if pk not in waiting:
+            units[key] += left
     for order in rows:
-        if order.pk in earlier.live:
+        if order.pk in earlier.live or order.pk in waiting:
             continue
         just_sent = order.sending_at is not None and order.sending_at >= wall - JUST_SENT
         if order.status in AT_BROKER or just_sent:

@@ -66,6 +66,8 @@ def event_words(event: OrderEvent, name: str) -> str:
         "cancel": "cancel asked",
         "modify": "its price was moved to the market",
         "lookup": "looked up at the broker",
+        "follow": "its trigger was moved to the leg's stop",
+        "stopped": "the broker stopped the leg",
     }
     words = said.get(kind, ORDER_WORDS.get(kind, (kind.replace("_", " ").lower(), ""))[0].lower())
     more = payload.get("upstream") or payload.get("reason") or ""

@@ -99,6 +99,9 @@ class TermsBody(ConditionsBody):
     confirm_frames = serializers.IntegerField(
         min_value=1, max_value=10, required=False, help_text="frames for which a crossing must hold"
     )
+    stop_at_broker = serializers.BooleanField(
+        required=False, help_text="stops of naked shorts also rest at the broker, as SL-L orders"
+    )
     at_expiry = serializers.ChoiceField(choices=StrategyVersion.AtExpiry.choices, required=False)
     roll_time = serializers.TimeField(
         input_formats=CLOCK, format="%H:%M:%S", required=False, allow_null=True

@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from strategies.rules.exits import may_rest_at_broker
 from strategies.rules.stops import Trail
 from strategies.rules.values import LegRule
+from strategies.rules.written import is_naked_as_written
 from users.errors import Refused
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ def check_exits(terms: Terms) -> None:
         target=terms.take_profit if terms.take_profit_unit == "rupees" else None,
     )  # fmt: skip
     _check_leg_stops(terms)
+    _check_stop_at_broker(terms)
     if not 1 <= terms.confirm_frames <= MOST_FRAMES:
         raise Refused("confirm_frames", f"A price is confirmed by 1 to {MOST_FRAMES} frames.",
                       fix="Send 2 to ignore a price that shows only once.",
@@ -124,6 +127,15 @@ def _check_leg_stops(terms: Terms) -> None:
     if terms.on_leg_stop == "strategy":
         raise Refused("nothing_left_to_move", "The whole strategy leaves at a leg's stop.",
                       fix="Send break_even false, or on_leg_stop leg.", field="break_even")  # fmt: skip
+
+
+def _check_stop_at_broker(terms: Terms) -> None:
+    if terms.stop_at_broker and not any(
+        may_rest_at_broker(leg) and is_naked_as_written(leg, terms.legs) for leg in terms.legs
+    ):
+        raise Refused("no_stop_to_rest", "No naked short has a stop that could rest at the broker.",
+                      fix="Give a short option without a hedge a stop in points or percent, or send "
+                          "stop_at_broker false.", field="stop_at_broker")  # fmt: skip
 
 
 def _check_steps(every: Decimal | None, by: Decimal | None, every_field: str, by_field: str) -> None:

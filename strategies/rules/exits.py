@@ -125,6 +125,12 @@ def needs_underlying(rule: LegRule) -> bool:
     return in_stop or (rule.target is not None and rule.target_unit == "underlying")
 
 
+def may_rest_at_broker(rule: LegRule) -> bool:
+    """Whether the leg's stop can be an order at the exchange: of a short option, by its own price."""
+    in_price = rule.stop is not None and rule.stop_unit != "underlying"
+    return in_price and rule.side == "SELL" and rule.is_option
+
+
 def is_usable(quote: Quote | None, now: datetime, cadence: float) -> bool:
     """Whether a stop may be judged at it: fresh, above zero, and not crossed."""
     if quote is None or quote.stale(now, cadence) or quote.ltp <= 0:

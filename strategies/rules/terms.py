@@ -48,6 +48,7 @@ class Terms(Conditions):
     on_leg_stop: str = "leg"
     break_even: bool = False
     confirm_frames: int = 2
+    stop_at_broker: bool = False
     at_expiry: str = "settle"
     roll_time: time | None = None
     roll_days_before: int = 0

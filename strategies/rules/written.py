@@ -13,6 +13,11 @@ def naked_as_written(legs: Sequence[LegRule]) -> tuple[int, int]:
     return _naked(legs, "CE"), _naked(legs, "PE")
 
 
+def is_naked_as_written(short: LegRule, legs: Sequence[LegRule]) -> bool:
+    """Whether no leg covers any of the short on every day the strategy may enter."""
+    return not any(_covers(leg, short) for leg in legs)
+
+
 def surely_not_earlier(leg: LegRule, than: LegRule) -> bool:
     """Whether the leg's expiry is the same or later whatever the day; next week may be either side
     of this month's expiry, so it is not."""

@@ -22,8 +22,12 @@ D = Decimal
 class Board:
     """A strategy's desk after its entry: the prices of its legs and the index move as they are told."""
 
-    def __init__(self, desk_of, name: str, *, terms=None, legs=None, broker="zerodha", **pair) -> None:
-        document = one_strategy(name, broker=broker, lots=1, terms=terms, **pair)
+    def __init__(
+        self, desk_of, name: str, *, terms=None, legs=None, broker="zerodha", lots=1, preset=None, **pair
+    ) -> None:
+        document = one_strategy(name, broker=broker, lots=lots, terms=terms, **pair)
+        if preset is not None:
+            document["strategies"][0]["preset"] = preset
         for number, changes in (legs or {}).items():
             document["strategies"][0].setdefault("legs", {}).setdefault(str(number), {}).update(changes)
         self.desk = desk_of(document)

@@ -81,7 +81,7 @@ def test_a_simulators_ledger_of_another_release_is_one_line_and_stays_as_it_is(d
 
     line = refusal(capsys, "--data-dir", data_dir, "--port", 0)
 
-    assert "has format 0 and this release keeps format 2; nothing was changed." in line
+    assert "has format 0 and this release keeps format 3; nothing was changed." in line
     assert "exit every position there; then move the file away and begin with --new-timeline" in line
     assert path.read_bytes() == before
 

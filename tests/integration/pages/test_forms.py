@@ -126,6 +126,18 @@ def test_the_edit_page_writes_stops_of_a_leg_and_the_strategy_page_shows_them(br
     assert "the other legs' stops move to cost" in shown
 
 
+def test_the_edit_page_refuses_stops_at_the_broker_where_no_short_is_naked(browser, world):
+    strategy = world.strategies["iron_condor"]
+    page = browser.get(f"/strategies/{strategy.pk}/edit")
+    forms = [page.context["form"], page.context["legs"].management_form, *page.context["legs"]]
+    sent = {f.html_name: f.value() for form in forms for f in form if f.value() not in (None, False)}
+
+    answer = browser.post(f"/strategies/{strategy.pk}/edit", {**sent, "stop_at_broker": "on"})
+
+    assert answer.status_code == 422
+    assert "No naked short has a stop that could rest at the broker." in answer.content.decode()
+
+
 def test_the_strategy_page_shows_where_the_stops_of_an_open_trade_stand(browser, world):
     pair = world.pairs[0]
     held = pair.positions.select_related("contract").get(leg_number=3)

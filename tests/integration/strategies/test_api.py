@@ -30,6 +30,13 @@ def with_stops(**changes):
     return SPREAD | {"legs": legs} | changes
 
 
+NAKED = SPREAD | {"legs": SPREAD["legs"][1:], "naked_puts": 1}
+
+
+def naked(**leg):
+    return NAKED | {"legs": [SPREAD["legs"][1] | leg], "stop_at_broker": True}
+
+
 def pointers(answer):
     return {error["pointer"] for error in answer.json()["errors"]}
 
@@ -127,6 +134,9 @@ def test_the_presets_are_listed(api):
         (SPREAD | {"break_even": True}, "/break_even"),
         (with_stops(on_leg_stop="strategy", break_even=True), "/break_even"),
         (with_stops(confirm_frames=0), "/confirm_frames"),
+        (with_stops(stop_at_broker=True), "/stop_at_broker"),
+        (NAKED | {"stop_at_broker": True}, "/stop_at_broker"),
+        (naked(stop="20", stop_unit="underlying"), "/stop_at_broker"),
         (with_leg(stop="0"), "/legs/0/stop"),
         (with_leg(stop=30.5), "/legs/0/stop"),
         (with_leg(stop="-1"), "/legs/0/stop"),
@@ -234,6 +244,15 @@ def test_stops_are_sent_and_read_back_as_they_are(api, basket):
     assert (body["break_even"], body["lock_at"], body["lock_profit"]) == (True, "1500.00", "0.00")
     assert body["confirm_frames"] == 2
     assert {name: body["legs"][1][name] for name in STOPPED} == STOPPED
+
+
+def test_stops_of_naked_shorts_may_rest_at_the_broker_and_do_not_unless_asked(api, basket):
+    path = f"/options/baskets/{basket.pk}/strategies"
+
+    asked = api.post(path, naked(stop="20", stop_unit="percent"), format="json").json()
+    usual = api.post(path, SPREAD | {"name": "Spread"}, format="json").json()
+
+    assert (asked["stop_at_broker"], usual["stop_at_broker"]) == (True, False)
 
 
 def test_putting_needs_everything(api, strategy):

@@ -76,6 +76,7 @@ class Order:
     alerted: bool = False
     finished_at: datetime | None = None
     allocation_id: int = 1
+    order_type: str = "LIMIT"
     ends: list[End] = field(default_factory=list)
 
     @property

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('execution', '0007_stop_watches'),
+        ('execution', '0008_stops_at_broker'),
     ]
 
     operations = [

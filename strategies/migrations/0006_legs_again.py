@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('strategies', '0004_exit_rules'),
+        ('strategies', '0005_stop_at_broker'),
     ]
 
     operations = [
