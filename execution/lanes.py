@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from execution.models import Fill, Order, StrategyExecution
+from execution.moves import STOP
 from execution.selectors import executions_of, orders_of
 from market.kernel.money import ZERO, rupees
 from users.models import User
@@ -85,7 +86,10 @@ class Picture:
 
 
 def picture_of(user: User, run: StrategyExecution) -> Picture:
-    """The run beside its siblings on the user's other brokers; four queries, however many orders."""
+    """The run beside its siblings on the user's other brokers; four queries, however many orders.
+
+    A stop at the broker rests all day and is no part of how the run went.
+    """
     runs = executions_of(user).filter(
         allocation__strategy=run.allocation.strategy_id,
         timeline=run.timeline_id,
@@ -93,7 +97,8 @@ def picture_of(user: User, run: StrategyExecution) -> Picture:
         phase=run.phase,
         cycle=run.cycle,
     )
-    orders = orders_of(user).filter(execution__in=runs).prefetch_related("fills", "events")
+    sent = orders_of(user).filter(execution__in=runs).exclude(order_type=STOP)
+    orders = sent.prefetch_related("fills", "events")
     by_run: dict[int, list[Order]] = defaultdict(list)
     for order in orders.order_by("wave", "leg_number", "action", "slice", "attempt"):
         by_run[order.execution_id].append(order)

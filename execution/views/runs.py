@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 from execution.forms import OrderFilter, RunFilter
 from execution.lanes import picture_of, slippage
 from execution.models import Order, StrategyExecution
+from execution.moves import STOP
 from execution.selectors import executions_of, orders_of
 from execution.views.words import (
     ORDER_WORDS,
@@ -30,6 +31,7 @@ from users.requests import SignedInRequest
 
 PAGE = 50
 UNFINISHED = ("due", "running")
+WORKED = ~Q(orders__order_type=STOP)  # a stop at the broker rests all day: no measure of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ def executions(request: SignedInRequest) -> HttpResponse:
     """The user's runs, newest first."""
     form = RunFilter(request.GET, user=request.user)
     rows = form.narrowed(executions_of(request.user)).annotate(
-        orders_count=Count("orders"),
-        orders_filled=Count("orders", filter=Q(orders__status="FILLED")),
+        orders_count=Count("orders", filter=WORKED),
+        orders_filled=Count("orders", filter=WORKED & Q(orders__status="FILLED")),
     )
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     run: Any  # a run with what the page adds
@@ -123,7 +125,8 @@ def _summary(run: StrategyExecution, orders: list[OrderRow]) -> dict[str, Any]:
         "tone": RUN_TONES[run.status],
         "orders": orders,
         "unfinished": run.status in UNFINISHED,
-        "done": sum(row.order.status == "FILLED" for row in orders),
+        "sent": sum(row.order.order_type != STOP for row in orders),
+        "done": sum(row.order.status == "FILLED" and row.order.order_type != STOP for row in orders),
         "slippage": sum(known, Decimal(0)) if known else None,
         "charges": sum((row.order.charges for row in orders), Decimal(0)),
     }

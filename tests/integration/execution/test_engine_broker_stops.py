@@ -9,6 +9,7 @@ from decimal import Decimal
 from execution.engine import broker_stops
 from execution.engine.snapshot import Snapshot
 from execution.headless import witness
+from execution.lanes import picture_of
 from execution.models import Order, OrderEvent
 from market.kernel.clock import at
 from market.kernel.frame import encode
@@ -81,7 +82,10 @@ def test_after_the_fill_a_stop_for_exactly_the_open_units_rests_at_the_broker(de
     assert stop.trigger_price == trigger
     assert stop.price == (trigger * D("1.05")) // TICK * TICK
     assert at_broker(board) == [("TRIGGER_PENDING", str(trigger), 65)]
-    assert stop.execution == board.desk.run(board.pair)
+    run = board.desk.run(board.pair)
+    assert stop.execution == run
+    picture = picture_of(board.pair.broker_account.user, run)
+    assert [(lanes.sent, lanes.filled) for lanes in picture.pairs] == [(1, 1)]
     board.gain({1: -10}, times=4)  # nothing chases it
     (same,) = stops(board)
     assert (same.modifications, same.trigger_price) == (0, trigger)
