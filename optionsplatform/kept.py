@@ -16,6 +16,7 @@ from typing import BinaryIO
 DATABASE = "optionsplatform"
 LOG_LIMIT_BYTES = 10_000_000
 FIRST_PORT, FEWEST_PORTS = 10_000, 1000
+LETS_GO_WITHIN = 2.0  # seconds
 
 
 def free_port() -> int:
@@ -59,6 +60,15 @@ class Kept:
 
     def port(self, name: str, *, renew: bool = False) -> int:
         return int(self._keep(f"{name}_port", free_port, renew=renew))
+
+    def claim_port(self, name: str) -> int:
+        """The kept port; another one when it is still somebody else's after a moment.
+
+        A killed server is gone before the last of its threads lets the port go.
+        """
+        port = self.port(name)
+        is_free = wait_for(lambda: not port_is_busy(port), LETS_GO_WITHIN)
+        return port if is_free else self.port(name, renew=True)
 
     def password(self, name: str) -> str:
         return str(self._keep(f"{name}_password", lambda: secrets.token_hex(16)))

@@ -11,7 +11,7 @@ import psutil
 import psycopg
 
 from optionsplatform import pids
-from optionsplatform.kept import DATABASE, Kept, last_line, open_log, port_is_busy, wait_for
+from optionsplatform.kept import DATABASE, Kept, last_line, open_log, wait_for
 from optionsplatform.runtime import POSTGRES_MAJOR, CannotStart, Runtime
 
 
@@ -53,7 +53,7 @@ class Postgres:
             pids.stop(left, first=signal.SIGINT)
         self._initialise()
         (self._data / "postmaster.pid").unlink(missing_ok=True)  # of a server that is gone
-        self._kept.port("postgres", renew=port_is_busy(self._kept.port("postgres")))
+        self._kept.claim_port("postgres")
         server = self._launch()
         if not wait_for(self.answers, 60.0, server):
             raise CannotStart(f"PostgreSQL did not start: {last_line(self._log)}")

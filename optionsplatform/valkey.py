@@ -9,7 +9,7 @@ import psutil
 import redis
 
 from optionsplatform import pids
-from optionsplatform.kept import Kept, last_line, open_log, port_is_busy, wait_for
+from optionsplatform.kept import Kept, last_line, open_log, wait_for
 from optionsplatform.runtime import CannotStart, Runtime
 
 
@@ -48,7 +48,7 @@ class Valkey:
             if wait_for(self.answers, 5.0):
                 return True
             pids.stop(left)
-        self._kept.port("valkey", renew=port_is_busy(self._kept.port("valkey")))
+        self._kept.claim_port("valkey")
         server = self._launch()
         if not wait_for(self.answers, 20.0, server):
             raise CannotStart(f"Valkey did not start: {last_line(self._folder / 'valkey.log')}")

@@ -4,6 +4,7 @@ import pwd
 import shutil
 import socket
 import stat
+import threading
 from pathlib import Path
 
 import psutil
@@ -13,7 +14,7 @@ import redis
 
 from optionsplatform import runtime
 from optionsplatform.embedded import Services, throwaway
-from optionsplatform.kept import free_port, urls
+from optionsplatform.kept import Kept, free_port, urls
 from optionsplatform.runtime import CannotStart
 
 
@@ -115,6 +116,17 @@ def test_a_port_that_was_taken_meanwhile_is_given_up(services, data_dir):
 
         assert again.environment()["REDIS_URL"] != old["REDIS_URL"]
         again.stop()
+
+
+def test_a_port_that_is_let_go_a_moment_later_is_kept(data_dir):
+    kept = Kept(data_dir)
+    port = kept.port("valkey")
+    server = socket.create_server(("127.0.0.1", port))
+    later = threading.Timer(0.3, server.close)
+    later.start()
+
+    assert kept.claim_port("valkey") == port
+    later.join()
 
 
 def test_a_stranger_without_the_password_gets_in_nowhere(looked_at):
