@@ -14,7 +14,8 @@ class Reusing(Task):
     """A task on its thread's database connection of before, unless that is broken or has grown old."""
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        close_old_connections()
+        if not self.request.is_eager:  # then the caller's transaction is on it
+            close_old_connections()
 
 
 app = Celery("optionsplatform", task_cls=Reusing)

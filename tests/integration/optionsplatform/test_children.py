@@ -90,7 +90,7 @@ def test_what_a_child_writes_is_passed_on_with_its_name(watch):
 
 
 def test_of_a_long_outburst_only_the_end_is_shown(watch):
-    watched = watch(market="for n in range(100): print(n)\nimport time; time.sleep(600)")
+    watched = watch(market="for n in range(100): print(n, flush=True)\nimport time; time.sleep(600)")
     watched.children.start()
 
     watched.until(lambda: "   market | 99" in watched.said)
