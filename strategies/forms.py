@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -226,7 +227,7 @@ def _says_something(form: DeskForm, names: Iterable[str]) -> bool:
 def legs_formset(data: Any, legs: Iterable[LegRule], *, most: int) -> BaseFormSet[LegForm]:
     """One form a leg, and empty ones up to the most a strategy may have."""
     names = LegForm.base_fields
-    initial = [{name: getattr(leg, name) for name in names} for leg in legs]
+    initial = [{name: _shown(getattr(leg, name)) for name in names} for leg in legs]
     factory = formset_factory(LegForm, extra=most - len(initial), max_num=most, validate_max=True)
     return factory(data, initial=initial, prefix="legs")
 
@@ -238,3 +239,8 @@ def refuse_legs(form: TermsForm, legs: BaseFormSet[LegForm], error: Refused) -> 
         return form.refuse(error)
     used = [leg for leg in legs if leg.used]
     return used[int(parts[1])].refuse(error)
+
+
+def _shown(value: Any) -> Any:
+    """A number without the zeros that its column adds."""
+    return Decimal(f"{value.normalize():f}") if isinstance(value, Decimal) else value

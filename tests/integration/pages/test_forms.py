@@ -126,6 +126,13 @@ def test_the_edit_page_writes_stops_of_a_leg_and_the_strategy_page_shows_them(br
     assert "the other legs' stops move to cost" in shown
 
 
+def test_the_edit_page_shows_a_strike_without_the_zeros_of_its_column(browser, world):
+    page = browser.get(f"/strategies/{world.strategies['iron_condor'].pk}/edit")
+
+    values = [str(leg["strike_value"].value()) for leg in page.context["legs"].initial_forms]
+    assert sorted(values) == ["-4", "-8", "4", "8"]
+
+
 def test_the_edit_page_refuses_stops_at_the_broker_where_no_short_is_naked(browser, world):
     strategy = world.strategies["iron_condor"]
     page = browser.get(f"/strategies/{strategy.pk}/edit")
