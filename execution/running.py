@@ -22,6 +22,7 @@ from market.selectors import active_timeline
 
 RECONCILE_EVERY = timedelta(seconds=60)
 WAITS_FOR = 30  # seconds that an account's message may wait for a worker
+TURN, LOOK = "turn", "look"  # at an account: its orders and runs; its books
 TURN_LOST_AFTER = 5  # seconds; a turn is far shorter, so whoever had it has died
 
 
@@ -57,8 +58,8 @@ def desk_now() -> Desk | None:
     )
 
 
-def reserve(accounts: Iterable[int], *, again: bool = False) -> list[int]:
-    """Those of these accounts for which no turn is waiting or under way; each now has one.
+def reserve(accounts: Iterable[int], *, again: bool = False, mark: str = TURN) -> list[int]:
+    """Those of these accounts for which no turn, or look, is waiting or under way; each now has one.
 
     A mark that is lost costs a second message that finds nothing to do; one of a dead worker ends by
     itself, and with the first tick of its successor.
@@ -66,30 +67,26 @@ def reserve(accounts: Iterable[int], *, again: bool = False) -> list[int]:
     wanted = list(accounts)
     pipe = quotes.connection().pipeline(transaction=False)
     for account in wanted:
-        pipe.set(_turn(account), 1, ex=WAITS_FOR, nx=not again)
+        pipe.set(f"{mark}:{account}", 1, ex=WAITS_FOR, nx=not again)
     return [account for account, taken in zip(wanted, pipe.execute(), strict=True) if taken]
 
 
-def begin_turn(account: int) -> None:
+def begin_turn(account: int, *, mark: str = TURN) -> None:
     """The account's message has reached a worker."""
-    quotes.connection().set(_turn(account), 1, ex=TURN_LOST_AFTER)
+    quotes.connection().set(f"{mark}:{account}", 1, ex=TURN_LOST_AFTER)
 
 
 def forget_turns() -> None:
     """Every account may have its turn again: the worker that took the messages is gone."""
     client = quotes.connection()
-    marks = list(client.scan_iter(_turn("*"), count=1000))
+    marks = [key for mark in (TURN, LOOK) for key in client.scan_iter(f"{mark}:*", count=1000)]
     if marks:
         client.delete(*marks)
 
 
-def free(account: int) -> None:
+def free(account: int, *, mark: str = TURN) -> None:
     """The account's turn has ended with nothing left to do."""
-    quotes.connection().delete(_turn(account))
-
-
-def _turn(account: int | str) -> str:
-    return f"turn:{account}"
+    quotes.connection().delete(f"{mark}:{account}")
 
 
 def used_of_limits(user_id: int, rows: Sequence[ScopeLimit]) -> dict[int, Exposure]:

@@ -20,6 +20,8 @@ from execution.engine.desk import Work, WorkKind
 from execution.models import StrategyExecution
 from execution.reconcile import books
 from execution.running import (
+    LOOK,
+    TURN,
     WAITS_FOR,
     begin_turn,
     desk_now,
@@ -55,13 +57,15 @@ def tick() -> None:
     grouped = shift.by_account([work for work in works if work.kind not in BESIDE_ORDERS])
     for account in reserve(grouped):
         _send(account, grouped[account])
-    enqueue([work for work in works if work.kind in BESIDE_ORDERS])
+    looks = {work.id: work for work in works if work.kind in BESIDE_ORDERS}
+    enqueue([looks[account] for account in reserve(looks, mark=LOOK)])
 
 
 @shared_task(name="execution.perform")
 def perform(account: int, works: list[tuple[str, int]]) -> None:
     """A turn at the account: do this and what follows; what is left waits behind the other accounts."""
-    begin_turn(account)
+    mark = LOOK if all(kind in BESIDE_ORDERS for kind, _ in works) else TURN
+    begin_turn(account, mark=mark)
     desk = desk_now()
     if desk is None:
         return
@@ -73,8 +77,8 @@ def perform(account: int, works: list[tuple[str, int]]) -> None:
         if turn.waiting:
             reserve([account], again=True)
             _send(account, turn.waiting)
-        else:
-            free(account)
+        if mark == LOOK or not turn.waiting:
+            free(account, mark=mark)
 
 
 def enqueue(works: list[Work]) -> None:

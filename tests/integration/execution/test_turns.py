@@ -36,6 +36,17 @@ def test_a_message_may_wait_long_but_a_turn_that_does_not_end_is_soon_somebody_e
     assert connection().ttl("turn:7") == running.TURN_LOST_AFTER
 
 
+def test_a_look_at_an_accounts_books_waits_once_and_beside_its_turn():
+    assert running.reserve([7, 8], mark=running.LOOK) == [7, 8]
+    assert running.reserve([7, 8], mark=running.LOOK) == []
+    assert running.reserve([7]) == [7]
+
+    running.free(7, mark=running.LOOK)
+
+    assert running.reserve([7, 8], mark=running.LOOK) == [7]
+    assert running.reserve([7]) == []
+
+
 def test_a_new_worker_gives_every_account_its_turn_again():
     running.reserve([7, 8])
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 
 import pytest
 from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
-from execution import tasks
+from execution import running, tasks
 from execution.models import AccountBook, ForeignTrade, Mismatch
 from market import quotes
 from tests.integration.execution import by_hand
@@ -155,6 +156,7 @@ def test_the_books_are_read_at_once_when_asked_beside_the_orders(
 def test_the_first_tick_of_a_worker_has_every_account_read(traded, monkeypatch):
     for queue in ("orders", "celery"):
         quotes.connection().delete(queue)
+    running.forget_turns()
     AccountBook.objects.update(due_at=None)
     monkeypatch.setattr(tasks, "BOOT", f"test-{AccountBook.objects.first().pk}")
     quotes.connection().delete(f"ticked:{tasks.BOOT}")
@@ -166,6 +168,10 @@ def test_the_first_tick_of_a_worker_has_every_account_read(traded, monkeypatch):
 
     assert len(first) == 3
     assert queued("celery") == first
+    AccountBook.objects.update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
+    tasks.tick()
+    assert queued("celery") == first  # a look that waits is not asked for a second time
+    running.forget_turns()
     for key in ("orders", "celery", f"ticked:{tasks.BOOT}"):
         quotes.connection().delete(key)
 
