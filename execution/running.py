@@ -22,7 +22,8 @@ from market.selectors import active_timeline
 
 RECONCILE_EVERY = timedelta(seconds=60)
 WAITS_FOR = 30  # seconds that an account's message may wait for a worker
-TURN, LOOK = "turn", "look"  # at an account: its orders and runs; its books
+#: What a message is about at an account: its orders and runs, nothing but runs to begin, its books.
+TURN, BEGIN, LOOK = "turn", "begin", "look"
 TURN_LOST_AFTER = 5  # seconds; a turn is far shorter, so whoever had it has died
 
 
@@ -79,7 +80,7 @@ def begin_turn(account: int, *, mark: str = TURN) -> None:
 def forget_turns() -> None:
     """Every account may have its turn again: the worker that took the messages is gone."""
     client = quotes.connection()
-    marks = [key for mark in (TURN, LOOK) for key in client.scan_iter(f"{mark}:*", count=1000)]
+    marks = [key for mark in (TURN, BEGIN, LOOK) for key in client.scan_iter(f"{mark}:*", count=1000)]
     if marks:
         client.delete(*marks)
 

@@ -20,6 +20,7 @@ from execution.engine.desk import Work, WorkKind
 from execution.models import StrategyExecution
 from execution.reconcile import books
 from execution.running import (
+    BEGIN,
     LOOK,
     TURN,
     WAITS_FOR,
@@ -55,8 +56,9 @@ def tick() -> None:
         books.ask([pk for pk, _ in books.accounts_in(desk.timeline)], desk.timeline, now=desk.wall)
     works = loop.tick(desk)
     grouped = shift.by_account([work for work in works if work.kind not in BESIDE_ORDERS])
-    for account in reserve(grouped):
-        _send(account, grouped[account])
+    for mark in (TURN, BEGIN):  # what is urgent never waits behind an account's entries
+        for account in reserve([a for a in grouped if _mark(grouped[a]) == mark], mark=mark):
+            _send(account, grouped[account])
     looks = {work.id: work for work in works if work.kind in BESIDE_ORDERS}
     enqueue([looks[account] for account in reserve(looks, mark=LOOK)])
 
@@ -64,21 +66,21 @@ def tick() -> None:
 @shared_task(name="execution.perform")
 def perform(account: int, works: list[tuple[str, int]]) -> None:
     """A turn at the account: do this and what follows; what is left waits behind the other accounts."""
-    mark = LOOK if all(kind in BESIDE_ORDERS for kind, _ in works) else TURN
+    todo = [Work(WorkKind(kind), row_id) for kind, row_id in works]
+    mark = _mark(todo)
     begin_turn(account, mark=mark)
     desk = desk_now()
     if desk is None:
         return
     until = time.monotonic() + TURN_SECONDS
-    turn = shift.Turn(Work(WorkKind(kind), row_id) for kind, row_id in works)
+    turn = shift.Turn(todo)
     try:
         turn.work_off(desk, is_over=lambda: time.monotonic() >= until)
     finally:
+        free(account, mark=mark)
         if turn.waiting:
-            reserve([account], again=True)
+            reserve([account], again=True, mark=_mark(turn.waiting))
             _send(account, turn.waiting)
-        if mark == LOOK or not turn.waiting:
-            free(account, mark=mark)
 
 
 def enqueue(works: list[Work]) -> None:
@@ -111,5 +113,12 @@ def _send(account: int, works: list[Work], *, queue: str = "orders") -> None:
     if not works:
         return
     words = [(work.kind.value, work.id) for work in works]
-    last = AFTER_ALL if all(work.kind is WorkKind.START for work in works) else AT_ONCE
-    perform.apply_async((account, words), queue=queue, expires=WAITS_FOR, priority=last)
+    priority = AFTER_ALL if _mark(works) == BEGIN else AT_ONCE
+    perform.apply_async((account, words), queue=queue, expires=WAITS_FOR, priority=priority)
+
+
+def _mark(works: list[Work]) -> str:
+    kinds = {work.kind for work in works}
+    if kinds == {WorkKind.START}:
+        return BEGIN
+    return LOOK if kinds <= BESIDE_ORDERS else TURN

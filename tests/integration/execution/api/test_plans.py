@@ -8,6 +8,7 @@ from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 
 from allocations.models import StrategyBrokerAllocation
 from baskets.models import Basket
+from execution import running, tasks
 from execution.api import plans
 from execution.engine import entry, preview
 from execution.models import Order, PerformanceMetric, Position, StrategyExecution
@@ -167,6 +168,23 @@ def test_executing_hands_the_entries_to_the_workers_at_once(
     assert queued(AFTER_ALL) == sorted(("start", run.pk) for run in StrategyExecution.objects.all())
     assert quotes.connection().llen(AFTER_ALL) == 3  # one turn an account
     assert queued("orders") == []
+
+
+def test_an_exit_does_not_wait_behind_the_entries_of_its_account(untraded, owner, mine):
+    for key in ("orders", AFTER_ALL):
+        quotes.connection().delete(key)
+    running.forget_turns()
+    execute(mine, previewed(untraded, owner)["preview_id"])
+    tasks.tick()
+    entries = queued(AFTER_ALL)
+    assert len(entries) == 5  # they wait; no worker has taken them
+
+    killed = mine.post("/options/risk/kill", {"scope": "user"}, format="json").json()["exits"]
+    tasks.tick()
+
+    assert {("exit", row["id"]) for row in killed} <= set(queued("orders"))
+    assert queued(AFTER_ALL) == entries
+    running.forget_turns()
 
 
 def test_a_broker_that_does_not_answer_is_a_denial_not_an_error(untraded, mine):
