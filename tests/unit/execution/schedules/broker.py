@@ -6,7 +6,7 @@ the fill that must never have happened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -29,6 +29,8 @@ from market.kernel.contracts import Contract
 DAWN = datetime(2026, 8, 3, 3, 45, tzinfo=UTC)
 PRICES = [Decimal(n) / 20 for n in range(400, 440)]
 OPEN = (BrokerStatus.OPEN, BrokerStatus.PARTIAL)
+LIVE = (*OPEN, BrokerStatus.TRIGGER_PENDING)
+JUMPS = [Decimal(n) for n in (-20, -10, -5, 5, 10, 20, 32, 40)]
 LATE = (0, 0, 0, 0, 8, 90)  # seconds until an order shows in the book
 
 
@@ -43,6 +45,7 @@ class Request:
     side: str
     quantity: int
     opening: bool
+    trigger: Decimal | None = None
 
 
 @dataclass(slots=True)
@@ -55,10 +58,15 @@ class Placed:
     filled: int = 0
     status: BrokerStatus = BrokerStatus.OPEN
     cancelling: bool = False
+    trigger: Decimal | None = None  # of a stop, as it stands now
+    symbol: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.symbol = self.request.contract.symbol
 
     @property
     def rest(self) -> int:
-        return self.request.quantity - self.filled if self.status in OPEN else 0
+        return self.request.quantity - self.filled if self.status in LIVE else 0
 
 
 class Broker:
@@ -80,6 +88,7 @@ class Broker:
         self.trades: list[tuple[int, BrokerTrade]] = []
         self.pushes: list[tuple[int, BrokerOrder | BrokerTrade]] = []
         self.net: dict[Contract, int] = {}
+        self.marks = dict.fromkeys(planned, Decimal(100))
 
     # what the wire offers
 
@@ -93,6 +102,8 @@ class Broker:
             return Rejected("OUTSIDE_SESSION", "the exchange is closed")
         if luck < 0.16:
             return Rejected("INSUFFICIENT_MARGIN", "no funds")
+        if request.trigger is not None and self.marks[request.contract] >= request.trigger:
+            return Rejected("STOP_TRIGGER", "the market is beyond the trigger")
         number = self._accept(request)
         return Unknown("the answer was lost") if luck < 0.30 else Ack(number)
 
@@ -100,11 +111,22 @@ class Broker:
         """Asked; lost, done at once, or being processed while fills go on."""
         order = next(order for order in self.placed if order.number == number)
         luck = 1.0 if self.calm else self.rng.random()
-        if luck < 0.2 or order.status not in OPEN:
+        if luck < 0.2 or order.status not in LIVE:
             return
         order.cancelling = True
         if luck > 0.7:
             self.end(order, BrokerStatus.CANCELLED)
+
+    def modify(self, number: str, trigger: Decimal) -> PlaceAnswer:
+        """A stop that has not been triggered moves; its answer may be lost, with what was asked or without."""
+        order = next(order for order in self.placed if order.number == number)
+        luck = 1.0 if self.calm else self.rng.random()
+        if luck < 0.15:
+            return Unknown("no answer, and nothing arrived")
+        if order.status is not BrokerStatus.TRIGGER_PENDING or self.marks[order.request.contract] >= trigger:
+            return Rejected("NOT_PENDING", "it cannot be moved there")
+        order.trigger = trigger
+        return Unknown("the answer was lost") if luck < 0.3 else Ack(number)
 
     def find(self, client_ref: str) -> BrokerOrder | None:
         self._may_fail()
@@ -129,7 +151,7 @@ class Broker:
         self.net[request.contract] = self.net.get(request.contract, 0) + signed
         trade = BrokerTrade(
             trade_id=f"T{len(self.trades) + 1}", broker_order_id=order.number,
-            client_ref=request.client_ref, symbol=request.contract.symbol, side=Side(request.side),
+            client_ref=request.client_ref, symbol=order.symbol, side=Side(request.side),
             product=Product.NRML, quantity=units, price=self.rng.choice(PRICES), at=moment(self.now),
         )  # fmt: skip
         self.trades.append((order.visible_at, trade))
@@ -144,7 +166,7 @@ class Broker:
 
     def move(self) -> None:
         """One of the open orders fills in part or whole, or is ended half-way by the broker."""
-        waiting = [order for order in self.placed if order.status in OPEN]
+        waiting = [order for order in self.placed if order.status in LIVE]
         if self.fills_late and self.rng.random() < 0.3:
             self._fill_after_the_end()
         if not waiting:
@@ -155,10 +177,25 @@ class Broker:
             self.end(order, BrokerStatus.CANCELLED)
         elif luck < 0.12:
             self.end(order, self.rng.choice([BrokerStatus.REJECTED, BrokerStatus.CANCELLED]))
+        elif order.status not in OPEN or (self.is_beyond(order) and luck < 0.7):
+            return
         elif luck < 0.45:
             self.fill(order, self.rng.randint(1, order.rest // lot) * lot)
         else:
             self.fill(order, order.rest)
+
+    def move_market(self) -> None:
+        """A price jumps; the stops that it meets are orders in the market from now on."""
+        contract = self.rng.choice(list(self.marks))
+        self.marks[contract] = max(Decimal(5), self.marks[contract] + self.rng.choice(JUMPS))
+        for order in self.placed:
+            if order.status is BrokerStatus.TRIGGER_PENDING and self.marks[order.request.contract] >= order.trigger:
+                order.status = BrokerStatus.OPEN
+                self._push(order, report(order))
+
+    def is_beyond(self, order: Placed) -> bool:
+        """Whether the market has jumped over the limit of a stop, which rests until it comes back."""
+        return order.trigger is not None and self.marks[order.request.contract] > order.trigger * Decimal("1.05")
 
     def _fill_after_the_end(self) -> None:
         """The exchange fills a hedge that was reported as cancelled."""
@@ -174,7 +211,7 @@ class Broker:
         """The session is over: what rests expires."""
         self.open = False
         for order in self.placed:
-            if order.status in OPEN:
+            if order.status in LIVE:
                 self.end(order, BrokerStatus.EXPIRED)
 
     # the witness
@@ -185,7 +222,9 @@ class Broker:
             raise Violation(f"I1 a second order with the tag {request.client_ref}")
         if request.quantity % lot or not 0 < request.quantity <= self.freeze:
             raise Violation(f"I10 a slice of {request.quantity}")
-        order = Placed(f"O{len(self.placed) + 1}", request, self.now)
+        order = Placed(f"O{len(self.placed) + 1}", request, self.now, trigger=request.trigger)
+        if request.trigger is not None:
+            order.status = BrokerStatus.TRIGGER_PENDING
         if not self.calm:
             order.visible_at += self.rng.choice(LATE)
         self.placed.append(order)
@@ -193,7 +232,10 @@ class Broker:
             self.by_ref[request.client_ref] = order
         self._push(order, report(order))
         self._check_prefix()
-        self._check_plan(request.contract)
+        if request.opening:
+            self._check_plan(request.contract)
+        else:
+            self._check_closes(request.contract)
         return order.number
 
     def _check_prefix(self) -> None:
@@ -214,6 +256,13 @@ class Broker:
         units = sum(order.filled + order.rest for order in mine)
         if units > self.planned[contract]:
             raise Violation(f"I10 {units} ordered of {contract.symbol}, planned {self.planned[contract]}")
+
+    def _check_closes(self, contract: Contract) -> None:
+        """All that may still close, a stop too, is never more than is open."""
+        mine = [o for o in self.placed if o.request.contract == contract and not o.request.opening]
+        closing, units = sum(order.rest for order in mine), abs(self.net.get(contract, 0))
+        if closing > units:
+            raise Violation(f"I8 {closing} on their way to close {units} of {contract.symbol}")
 
     def _may_sell(self, kind: str, *, opening: bool) -> int:
         return sum(
@@ -239,7 +288,7 @@ class Broker:
 def report(order: Placed) -> BrokerOrder:
     request = order.request
     return BrokerOrder(
-        broker_order_id=order.number, client_ref=request.client_ref, symbol=request.contract.symbol,
+        broker_order_id=order.number, client_ref=request.client_ref, symbol=order.symbol,
         side=Side(request.side), product=Product.NRML, quantity=request.quantity,
         filled_quantity=order.filled,
         average_price=None, status=order.status, reason="", at=DAWN,

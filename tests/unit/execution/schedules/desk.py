@@ -11,14 +11,14 @@ from typing import NamedTuple
 from brokers.types import BrokerOrder, BrokerTrade, ReadFailed
 from execution import moves
 from execution.positions import Holding, Trade, project
-from execution.states import OPEN_STATES, TERMINAL, OrderState
+from execution.states import TERMINAL, OrderState
 from strategies.rules import ResolvedLeg
 from tests.unit.execution.schedules.broker import Request, Violation, moment
-from tests.unit.execution.schedules.rows import Fill, Order, Position, Run
-from tests.unit.execution.schedules.runs import Runs
+from tests.unit.execution.schedules.rows import Fill, Order, Position
+from tests.unit.execution.schedules.stops import Stops
 
 S = OrderState
-TIME_OUT, SLOW = 60, 15
+SLOW = 15
 ENDS = (S.CANCELLED, S.REJECTED, S.EXPIRED)
 
 
@@ -30,34 +30,29 @@ class Work(NamedTuple):
 Step = Iterator[None]
 
 
-class Desk(Runs):
+class Desk(Stops):
     """The beat, the dispatcher and the applier of one pair."""
 
     # the beat
 
     def tick(self) -> list[Work]:
         self._open_runs()
-        orders = [o for o in self.rows.orders.values() if o.status in OPEN_STATES]
+        self.judge()
+        orders = self.rows.open_orders()
         orders.sort(key=lambda order: order.action)  # closes first
         works = [Work("advance", run) for run in self.rows.runs.values() if run.status == "running"]
         works += [Work(kind, order) for order in orders if (kind := self._next_step(order))]
+        works += [Work("follow", order) for order in self.to_move()]
+        works += [Work("keep")] if self.guarded() or any(o.order_type == moves.STOP for o in orders) else []
         return [*works, Work("sync")] if orders else works
 
     def _open_runs(self) -> None:
         runs = self.rows.runs
         if not any(phase == "entry" for phase, _ in runs) and not self.rows.halted and self.in_session:
             self.open_run("entry", 1)
-        leaving = any(run.phase == "exit" and run.status == "running" for run in runs.values())
         must_leave = self.now >= self.exit_at or self.rows.halted
-        if must_leave and self.rows.held() and not leaving and self.in_session:
-            self.open_run("exit", 1 + sum(phase == "exit" for phase, _ in runs))
-
-    def open_run(self, phase: str, cycle: int) -> Run:
-        if (phase, cycle) in self.rows.runs:
-            raise Violation(f"I13 two runs {phase} {cycle}")
-        run = Run(phase, cycle, self.lots, self.now + TIME_OUT)
-        self.rows.runs[phase, cycle] = run
-        return run
+        if must_leave and self.rows.held() and self.in_session:
+            self.leave(None)
 
     def _next_step(self, order: Order) -> str:
         if order.status in (S.ACKED, S.WORKING, S.PARTIAL):
@@ -109,7 +104,9 @@ class Desk(Runs):
 
     def request(self, order: Order) -> Request:
         opening = order.action == moves.OPENS
-        return Request(order.client_ref, order.contract, order.side, order.quantity, opening)
+        return Request(
+            order.client_ref, order.contract, order.side, order.quantity, opening, order.trigger_price
+        )
 
     def _record(self, order: Order, answer: object) -> None:
         order.broker_order_id = getattr(answer, "broker_order_id", order.broker_order_id)
@@ -120,7 +117,8 @@ class Desk(Runs):
         if taken.status in TERMINAL:
             order.finished_at = moment(self.now)
         if taken.again:
-            self._write(order.run, order.leg, order.action, order.quantity, order.slice, order.attempt + 1)
+            self._write(order.run, order.leg, order.action, order.quantity, order.slice, order.attempt + 1,
+                        order.trigger_price)  # fmt: skip
         if taken.status == S.UNKNOWN:
             order.next_lookup_at, order.alerted = self.now + 1, True
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from brokers.types import BrokerTrade, Unknown
-from execution import gates, moves
-from execution.states import TERMINAL, OrderState
+from execution import gates, moves, resting
+from execution.states import RESTING, TERMINAL, OrderState
 from tests.unit.execution.schedules.broker import Request, without_tag
 from tests.unit.execution.schedules.desk import Desk, Step
 from tests.unit.execution.schedules.rows import Order
@@ -100,6 +100,30 @@ def the_first_fill_is_all(fills):
     return moves.sum_fills(list(fills)[:1])
 
 
+def close_beside_the_stop(wanted, held, *, live, waiting):
+    """Does not wait until the broker has said how the stop ended."""
+    others = [order for order in live if order.order_type != moves.STOP]
+    return gates.closings(wanted, held, live=others, waiting=waiting)
+
+
+def stop_without_cap(stops, *, units, wanted, may_place):
+    """Places for all that is open, whatever rests already."""
+    again = units if wanted is not None and may_place else 0
+    return resting.step(stops, units=units, wanted=wanted, may_place=may_place)._replace(add=again)
+
+
+def only_stops_with_an_answer(contract, live):
+    return resting.stops_of(contract, [order for order in live if order.status in RESTING])
+
+
+def any_short_is_naked(short, held):
+    return short.quantity < 0
+
+
+def stop_stays_where_it_is(stops, *, units, wanted, may_place):
+    return resting.step(stops, units=units, wanted=wanted, may_place=may_place)._replace(move=[])
+
+
 @dataclass(frozen=True)
 class Mutant:
     """`breaks` are the invariants of which at least one must be seen to break."""
@@ -131,5 +155,10 @@ MUTANTS = [
     _mutant("absence from the book taken as proof", "I4", "I7", "I10", after_absence=absence_is_proof),
     _mutant("terminal states hard", "I3", "I5", moved=ended_is_ended),
     _mutant("an end named before the last fill forgotten", "I5", after_fill=a_fill_is_only_a_part),
+    _mutant("a close does not wait for its stop's end", "I8", closings=close_beside_the_stop),
+    _mutant("a stop not capped by what is open", "I8", "I17", stop_step=stop_without_cap),
+    _mutant("a stop without an answer forgotten", "I8", "I17", stops_of=only_stops_with_an_answer),
+    _mutant("stops for hedged shorts too", "I17", is_naked=any_short_is_naked),
+    _mutant("a stop does not follow its leg", "I17", stop_step=stop_stays_where_it_is),
     _mutant("only the first fill counted", "I2", "I3", sum_fills=the_first_fill_is_all),
 ]  # fmt: skip

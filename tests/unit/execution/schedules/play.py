@@ -7,10 +7,12 @@ from __future__ import annotations
 from random import Random
 
 from execution.positions import Trade, project
-from execution.states import OPEN_STATES, TERMINAL, OrderState
+from execution.moves import STOP, WITHDRAWN
+from execution.states import TERMINAL, OrderState
 from market.kernel import contracts
 from tests.unit.execution.schedules.broker import OPEN, Broker, Violation
 from tests.unit.execution.schedules.desk import Desk, Step, Work
+from tests.unit.execution.schedules.quiet import check_stops
 from tests.unit.execution.schedules.rows import DAY, STRATEGIES, Order, Rows
 from tests.unit.execution.schedules.rules import Rules
 
@@ -18,6 +20,8 @@ S = OrderState
 LOTS = (1, 1, 2, 3, 5, 28, 40)
 NEVER_LEFT = (S.DRAFT, S.READY, S.DENIED, S.NEVER_SENT)
 MOST_ROUNDS, LAST_LOOKUPS = 30, 12
+WITH_STOPS, STOPS = ("strangle", "jade lizard"), 0.6  # so many of these have stops at the broker
+ENTERED = 0.7  # of these have entered in peace, so that the chaos is about their stops
 
 
 class Schedule:
@@ -25,7 +29,8 @@ class Schedule:
 
     def __init__(self, seed: str, *, desk: type[Desk] = Desk, rules: Rules | None = None) -> None:
         self.rng = rng = Random(seed)  # noqa: S311 - a schedule, not a secret
-        terms = STRATEGIES[rng.choice(sorted(STRATEGIES))]
+        name = rng.choice(sorted(STRATEGIES))
+        terms = STRATEGIES[name]
         lots = rng.choice(LOTS)
         spec = terms.legs[0].contract
         calls, puts = terms.naked
@@ -40,16 +45,26 @@ class Schedule:
         self.rows = Rows()
         self.desk = desk(self.rows, self.broker, terms, lots=lots, completion=completion, rules=rules)
         self.desk.exit_at = rng.choice([15, 30, 60, 400])
+        self.desk.stop_at_broker = name in WITH_STOPS and rng.random() < STOPS
+        if self.desk.stop_at_broker:
+            self.desk.exit_at = rng.choice([90, 400])
+        self.desk.whole = rng.random() < 0.3  # a leg's stop takes the others with it
         self.queue: list[Work] = []
         self.workers: list[Step] = []
         self.kills = 0
 
     def play(self) -> None:
         """Chaos, then calm; Violation as soon as an invariant does not hold."""
+        stops = self.desk.stop_at_broker
+        if stops and self.rng.random() < ENTERED:
+            self.broker.calm, self.desk.stop_at_broker = True, False
+            self._settle()
+            self.broker.calm, self.desk.stop_at_broker = False, True
         self.queue = self.desk.tick()
         acts = [self._work, self._go_on, self._broker, self._push, self._tick, self._wait, self._kill,
-                self._repeat, self._halt]  # fmt: skip
-        chosen = self.rng.choices(acts, weights=[24, 44, 12, 9, 9, 4, 2, 2, 0.25], k=self.rng.randint(30, 150))
+                self._repeat, self._halt, self._market]  # fmt: skip
+        weights = [24, 44, 12, 9, 9, 4, 2, 2, 0.25, 12 if stops else 0]
+        chosen = self.rng.choices(acts, weights=weights, k=self.rng.randint(*((80, 240) if stops else (30, 150))))
         for act in chosen:
             act()
         self._calm()
@@ -78,6 +93,22 @@ class Schedule:
                 placed.cancelling and placed.filled == placed.request.quantity
                 for placed in self.broker.placed
             ),
+        }
+        return {name for name, did in happened.items() if did} | self._met_of_stops()
+
+    def _met_of_stops(self) -> set[str]:
+        stops = [o for o in self.rows.orders.values() if o.order_type == STOP]
+        placed = [o for o in self.broker.placed if o.request.trigger is not None]
+        happened = {
+            "stop placed": bool(stops),
+            "stop filled": any(o.status == S.FILLED for o in stops),
+            "stop partly filled": any(0 < o.filled_quantity < o.quantity for o in stops),
+            "stop unknown": any(o.alerted for o in stops),
+            "stop refused": any(o.status == S.REJECTED for o in stops),
+            "stop withdrawn": any(o.status == S.CANCELLED and o.code == WITHDRAWN for o in stops),
+            "stop moved": any(o.trigger != o.request.trigger for o in placed),
+            "stop filled while being cancelled": any(o.cancelling and o.filled for o in placed),
+            "leg left alone": any(run.only_legs is not None for run in self.rows.runs.values()),
         }
         return {name for name, did in happened.items() if did}
 
@@ -122,6 +153,9 @@ class Schedule:
             trade = hasattr(said, "trade_id")
             self.workers.append(self.desk.apply_books([] if trade else [said], [said] if trade else []))
 
+    def _market(self) -> None:
+        self.broker.move_market()
+
     def _tick(self) -> None:
         self.queue.extend(self.desk.tick())
 
@@ -144,6 +178,9 @@ class Schedule:
             self.broker.now += pause
             self.queue.append(Work("sync"))  # the scheduled reconciliation reads the books of quiet accounts too
             self._settle()
+            if self.desk.stop_at_broker:
+                check_stops(self.desk)
+                self.broker.move_market()
         self.broker.close()
         self.desk.in_session = False
         self.queue.append(Work("sync"))
@@ -163,19 +200,18 @@ class Schedule:
             self.workers.clear()
             self.queue.clear()
             for order in self.broker.placed:
-                if order.status in OPEN:
+                if order.status in OPEN and not self.broker.is_beyond(order):
                     self.broker.fill(order, order.rest)
             if self._standing() == before:
-                return bool(self._open_orders())
-        raise Violation(f"I2 no rest: {[(o.status, o.action, o.leg_number) for o in self._open_orders()]}")
+                return bool(self.rows.open_orders())
+        raise Violation(f"I2 no rest: {[(o.status, o.action, o.leg_number) for o in self.rows.open_orders()]}")
 
     def _standing(self) -> object:
         """What a step may change; an open order that only waits is not in it."""
-        orders = [(o.status, o.filled_quantity, o.pending_op) for o in self.rows.orders.values()]
+        orders = [
+            (o.status, o.filled_quantity, o.pending_op, o.trigger_price) for o in self.rows.orders.values()
+        ]
         return orders, [run.status for run in self.rows.runs.values()], len(self.broker.trades)
-
-    def _open_orders(self) -> list[Order]:
-        return [order for order in self.rows.orders.values() if order.status in OPEN_STATES]
 
 
 def check_books(schedule: Schedule) -> None:

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from execution.engine.refs import client_ref
-from execution.moves import End
+from execution.moves import STOP, End
 from execution.positions import Holding
-from execution.states import OrderState
+from execution.states import OPEN_STATES, OrderState
 from market.kernel.contracts import Contract
 from strategies.rules import ResolvedLeg
 
@@ -39,6 +39,9 @@ STRATEGIES = {
     "put spread": Terms((_leg(1, "SELL", "PE", 24300), _leg(2, "BUY", "PE", 24100))),
     "ratio hedge": Terms((_leg(1, "BUY", "CE", 24900, 2), _leg(2, "SELL", "CE", 24700, 2))),
     "strangle": Terms((_leg(1, "SELL", "CE", 24900), _leg(2, "SELL", "PE", 24100)), (1, 1)),
+    "jade lizard": Terms((
+        _leg(1, "BUY", "CE", 24900), _leg(2, "SELL", "CE", 24700), _leg(3, "SELL", "PE", 24100),
+    ), (0, 1)),
     "half covered": Terms((_leg(1, "BUY", "CE", 24900), _leg(2, "SELL", "CE", 24700, 2)), (1, 0)),
 }  # fmt: skip
 
@@ -51,6 +54,7 @@ class Run:
     deadline: int
     status: str = "running"
     unwinding: bool = False
+    only_legs: frozenset[int] | None = None  # of an exit; None: everything leaves
 
 
 @dataclass(slots=True)
@@ -76,8 +80,14 @@ class Order:
     alerted: bool = False
     finished_at: datetime | None = None
     allocation_id: int = 1
-    order_type: str = "LIMIT"
+    trigger_price: Decimal | None = None
+    asked_at: int | None = None  # when a stop was last asked to move
+    followed: bool = False  # what a stop's fill means has been done
     ends: list[End] = field(default_factory=list)
+
+    @property
+    def order_type(self) -> str:
+        return "LIMIT" if self.trigger_price is None else STOP
 
     @property
     def leg_number(self) -> int:
@@ -90,6 +100,14 @@ class Order:
     @property
     def contract_id(self) -> Contract:
         return self.leg.contract
+
+
+@dataclass(slots=True)
+class Watch:
+    """What the frames have seen of a short: where its stop is, and in how many of them it was crossed."""
+
+    stop_at: Decimal
+    crossed: int = 0
 
 
 @dataclass(slots=True)
@@ -126,10 +144,14 @@ class Rows:
     orders: dict[str, Order] = field(default_factory=dict)
     fills: dict[str, Fill] = field(default_factory=dict)
     positions: dict[Contract, Position] = field(default_factory=dict)
+    watches: dict[Contract, Watch] = field(default_factory=dict)
     halted: bool = False
 
     def orders_of(self, run: Run) -> list[Order]:
         return [order for order in self.orders.values() if order.run is run]
+
+    def open_orders(self) -> list[Order]:
+        return [order for order in self.orders.values() if order.status in OPEN_STATES]
 
     def held(self) -> list[Position]:
         return [position for position in self.positions.values() if position.quantity]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from execution import gates, moves
+from execution import gates, moves, resting
 
 
 @dataclass(slots=True)
@@ -23,3 +23,6 @@ class Rules:
     moved: Callable = moves.moved
     openings: Callable = gates.openings
     closings: Callable = gates.closings
+    is_naked: Callable = resting.is_naked
+    stops_of: Callable = resting.stops_of
+    stop_step: Callable = resting.step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from execution import gates, moves
 from execution.states import OPEN_STATES, OrderState
@@ -79,17 +80,26 @@ class Runs:
         for entry in self.rows.runs.values():
             if entry.phase == "entry" and entry.status == "running":
                 entry.status = "failed"
-        opens = [o for o in self.rows.orders.values() if o.action == moves.OPENS]
-        waiting, held = self._withdraw(opens), self.rows.held()
-        live = [o for o in self.rows.orders.values() if o.status in OPEN_STATES]
-        if not held and not waiting and not live:
+        held = self.rows.held()
+        left = _leaving(held, run.only_legs)
+        legs = None if run.only_legs is None else {*run.only_legs, *(p.leg.number for p in left)}
+        waiting = self._withdraw(
+            o for o in self.rows.open_orders()
+            if o.action == moves.OPENS or (o.order_type == moves.STOP and (legs is None or o.leg_number in legs))
+        )  # fmt: skip
+        live = self.rows.open_orders()
+        if not left and not waiting and not [o for o in live if legs is None or o.run is run]:
             run.status = "done"
         elif self.in_session:
-            self._close_more(run, held, live)
+            if legs is not None and any(o.action == moves.OPENS for o in waiting):
+                left = [position for position in left if position.quantity < 0]
+            self._close_more(run, left, held, live)
 
-    def _close_more(self, run: Run, held: list[Position], live: list[Order]) -> None:
-        too_soon = {p.contract for p in held if self._too_soon(run, p.leg)}
-        for position, units in self.rules.closings(held, held, live=live, waiting=too_soon):
+    def _close_more(
+        self, run: Run, left: list[Position], held: list[Position], live: list[Order]
+    ) -> None:
+        too_soon = {p.contract for p in left if self._too_soon(run, p.leg)}
+        for position, units in self.rules.closings(left, held, live=live, waiting=too_soon):
             self._order(run, position.leg, moves.CLOSES, units // position.contract.lot_size)
 
     def _too_soon(self, run: Run, leg: ResolvedLeg) -> bool:
@@ -100,11 +110,13 @@ class Runs:
         ]  # fmt: skip
         return gates.refused_too_recently(ended, moment(self.now))
 
-    def _withdraw(self, orders: Iterable[Order]) -> list[Order]:
+    def _withdraw(self, orders: Iterable[Order], code: str = moves.WITHDRAWN) -> list[Order]:
         waiting = []
         for order in orders:
             if order.status not in OPEN_STATES:
                 continue
+            if order.order_type == moves.STOP and not order.pending_op:
+                order.code = code
             end = moves.withdrawn(order.status)
             if end is None:
                 order.pending_op = "cancel"
@@ -113,20 +125,30 @@ class Runs:
                 order.status, order.finished_at = end, moment(self.now)
         return waiting
 
-    def _order(self, run: Run, leg: ResolvedLeg, action: str, lots: int) -> None:
+    def _order(self, run: Run, leg: ResolvedLeg, action: str, lots: int,
+               trigger: Decimal | None = None) -> None:  # fmt: skip
         if lots <= 0:
             return
         mine = [o.slice for o in self.rows.orders_of(run) if o.leg is leg and o.action == action]
         first = max(mine, default=0) + 1
         for number, quantity in enumerate(contracts.slices(leg.contract, lots, DAY), start=first):
-            self._write(run, leg, action, quantity, number, 1)
+            self._write(run, leg, action, quantity, number, 1, trigger)
 
     def _write(self, run: Run, leg: ResolvedLeg, action: str, quantity: int, number: int,
-               attempt: int) -> None:  # fmt: skip
+               attempt: int, trigger: Decimal | None = None) -> None:  # fmt: skip
         opening = action == moves.OPENS
         side = leg.side if opening else ("BUY" if leg.side == "SELL" else "SELL")
         self.rows.add(Order(
             run=run, leg=leg, action=action, slice=number, attempt=attempt, side=side, quantity=quantity,
             client_ref=tag(run, leg, action, number, attempt),
-            expires_at=run.deadline if opening else None,
+            expires_at=run.deadline if opening else None, trigger_price=trigger,
         ))  # fmt: skip
+
+
+def _leaving(held: list[Position], only_legs: frozenset[int] | None) -> list[Position]:
+    """All, or the named legs with the shorts that lean on them."""
+    if only_legs is None:
+        return held
+    named = [position for position in held if position.leg.number in only_legs]
+    leaning = [short for short in held if any(gates.leans(short, hedge) for hedge in named)]
+    return named + [short for short in leaning if short not in named]

@@ -30,6 +30,8 @@ def test_no_schedule_breaks_an_invariant():
         "killed", "halted", "unknown", "adopted", "rejected", "never sent", "partly filled", "cancelled",
         "sliced", "unwound", "exited", "late in the book", "filled while being cancelled",
         "filled after its end",
+        "stop placed", "stop filled", "stop partly filled", "stop moved", "stop withdrawn", "stop refused",
+        "stop unknown", "stop filled while being cancelled", "leg left alone",
     }  # fmt: skip
     missing = {name for name in everything if not met[name]}
     assert COUNT < 10_000 or not missing, f"these schedules prove too little: {missing}"
