@@ -12,7 +12,9 @@ from typing import Any
 
 import httpx
 
-from execution.models import Fill, Order, Position, StrategyExecution
+from brokers.types import ALIVE
+from execution.models import Fill, Order, OrderEvent, Position, StrategyExecution
+from execution.moves import STOP
 from execution.states import OrderState
 from market.kernel.contracts import parse
 from market.selectors import active_timeline
@@ -29,6 +31,7 @@ class Findings:
     orphans: list[str] = field(default_factory=list)
     phantoms: list[str] = field(default_factory=list)
     naked_shorts: list[str] = field(default_factory=list)
+    stops_left: list[str] = field(default_factory=list)
     lost_fills: list[str] = field(default_factory=list)
     positions: list[str] = field(default_factory=list)
     unexplained_unknown: list[str] = field(default_factory=list)
@@ -79,7 +82,22 @@ class Books:
         _fills(trades, found)
         _net(theirs, found)
         _prefixes(ours, trades, found)
+        _stops(ours, at_broker, trades, found)
         return found
+
+
+def stops_at_broker() -> dict[str, int]:
+    """What became of the stops that were placed at the broker."""
+    stops = Order.objects.filter(timeline__active=True, order_type=STOP).exclude(broker_order_id="")
+    moved = OrderEvent.objects.filter(order__in=stops, kind="follow", payload__answer__startswith="Ack")
+    filled = stops.filter(filled_quantity__gt=0)
+    return {
+        "placed": stops.count(),
+        "moved": moved.count(),
+        "filled": filled.count(),
+        "withdrawn": stops.filter(status=OrderState.CANCELLED).count(),
+        "filled while withdrawn": filled.exclude(code="").count(),
+    }
 
 
 def is_quiet() -> bool:
@@ -154,6 +172,25 @@ def _prefixes(ours: dict[str, Order], trades: Rows, found: Findings) -> None:
         for kind, naked in declared.items():
             if (units := _uncovered(book.items(), kind)) > naked * parse(trade["symbol"]).lot_size:
                 found.naked_shorts.append(f"{trade['trade_id']} left {units} short {kind} of pair {order.allocation_id}")
+
+
+def _stops(ours: dict[str, Order], at_broker: Rows, trades: Rows, found: Findings) -> None:
+    """A stop at the broker never covers more than its pair is short there; flat, it has none."""
+    short: Counter[tuple[int, str]] = Counter()
+    for trade in trades:
+        if (order := ours.get(trade["client_ref"])) is not None:
+            signed = trade["quantity"] if trade["side"] == "SELL" else -trade["quantity"]
+            short[order.allocation_id, trade["symbol"]] += signed
+    resting: Counter[tuple[int, str]] = Counter()
+    for row in at_broker:
+        order = ours.get(row["client_ref"])
+        if order is not None and row["order_type"] == STOP and row["status"] in ALIVE:
+            resting[order.allocation_id, row["symbol"]] += row["quantity"] - row["filled_quantity"]
+    for (pair, symbol), units in resting.items():
+        if units > max(0, short[pair, symbol]):
+            found.stops_left.append(
+                f"stops for {units} {symbol} of pair {pair}, which is short {short[pair, symbol]}"
+            )
 
 
 def _uncovered(book: Iterable[tuple[str, int]], kind: str) -> int:

@@ -38,8 +38,8 @@ NETWORK: dict[str, tuple[int, list[dict[str, Any]]]] = {
     "slow": (1, [{"kind": "delay_answer", "seconds": 0.4, "count": 12},
                  {"kind": "delay_answer", "route": "orders", "seconds": 0.4, "count": 6}]),
 }  # fmt: skip
-MUST_BE_ZERO = ("duplicates", "orphans", "phantoms", "naked_shorts", "lost_fills", "positions",
-                "unexplained_unknown")  # fmt: skip
+MUST_BE_ZERO = ("duplicates", "orphans", "phantoms", "naked_shorts", "stops_left", "lost_fills",
+                "positions", "unexplained_unknown")  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,10 +78,10 @@ class Proof:
 
     def __init__(self, stack: Stack, folder: Path, seed: int) -> None:
         from optionsplatform import bench_flow
-        from optionsplatform.bench_books import Books
+        from optionsplatform.bench_books import Books, stops_at_broker
 
         self._stack, self._seed, self._flow = stack, seed, bench_flow
-        self._books = Books(stack.simulator_url, TOKEN)
+        self._books, self._stops = Books(stack.simulator_url, TOKEN), stops_at_broker
         self._progress = folder / "progress.json"
         self._done: Counter[str] = Counter()
         if self._progress.exists():
@@ -94,12 +94,17 @@ class Proof:
             self._round(Random(f"{self._seed}:{made}"))  # noqa: S311 - a schedule, not a secret
             bad.update(self._settle())
             self._progress.write_text(json.dumps(self._done))
-            say(f"{self._made():5} kills, {self._books.placed()} orders, {dict(bad) or 'nothing wrong'}")
+            say(f"{self._made():5} kills, {self._books.placed()} orders, stops {self._stops_line()}, "
+                f"{dict(bad) or 'nothing wrong'}")  # fmt: skip
         return self._report(bad)
 
     @staticmethod
     def _key(network: str) -> str:
         return f"network {network}"
+
+    def _stops_line(self) -> str:
+        counts = self._flow.patiently(self._stops)
+        return ", ".join(f"{count} {name}" for name, count in counts.items())
 
     def _made(self) -> int:
         return sum(count for name, count in self._done.items() if name in TARGETS)
@@ -149,6 +154,7 @@ class Proof:
         say(f"\nkills: {', '.join(f'{name} {self._done[name]}' for name in TARGETS)}")
         say(f"network: {', '.join(f'{name} {self._done[self._key(name)]}' for name in NETWORK)}")
         say(f"orders at the broker: {self._books.placed()}")
+        say(f"stops at the broker: {self._stops_line()}")
         for name in MUST_BE_ZERO:
             say(f"{name.replace('_', ' '):20} {bad[name]}")
         say(f"{'rounds not quiet':20} {bad['not quiet']}")

@@ -32,11 +32,16 @@ PRESETS = {
     "bear_call_spread": (25000, 24800),
     "iron_condor": (),
 }
+#: Stops of the naked legs that rest at the broker: near enough to be moved and to fill within a round.
+STOPS = {"1": {"stop": "3", "stop_unit": "percent", "trail": "continuous"},
+         "2": {"stop": "8", "stop_unit": "percent", "trail": "continuous"}}  # fmt: skip
+WITH_STOPS = "short_strangle"
 DAY_IS_OVER = time(15, 20)
 
 
 def open_story(*, timed: bool = False) -> User:
-    """Four strategies on three accounts, twelve pairs; `timed` ones enter and leave by the clock."""
+    """Four strategies on three accounts, twelve pairs; `timed` ones enter and leave by the clock, the
+    others' naked shorts have stops at the broker."""
     user = User.objects.filter(email=OWNER).first() or User.objects.create_user(OWNER)
     story.build(_document(timed=timed), user=user, now=timezone.now())
     return user
@@ -54,8 +59,9 @@ def _document(*, timed: bool) -> dict[str, Any]:
         ],
         "strategies": [
             {
-                "name": preset, "preset": preset, "underlying": "NIFTY", "terms": times,
-                "legs": _fixed(strikes) if timed else {},
+                "name": preset, "preset": preset, "underlying": "NIFTY",
+                "terms": times | {"stop_at_broker": not timed and preset == WITH_STOPS},
+                "legs": _fixed(strikes) if timed else STOPS if preset == WITH_STOPS else {},
                 "allocations": [
                     {"broker": name, "lots": n, "max_lots": n, **LIMITS} for n, name in enumerate(BROKERS, 1)
                 ],

@@ -31,8 +31,13 @@ def open_exit(  # noqa: PLR0913 - keyword only
     detail: str = "",
     legs: Sequence[int] | None = None,
 ) -> StrategyExecution | None:
-    """A due exit of the pair, or of some of its legs, unless one that closes these is under way."""
+    """A due exit of the pair, or of some of its legs, unless one that closes these is under way.
+
+    Counted before it is asked whether one is under way: one that another worker opens meanwhile has
+    taken this number.
+    """
     exits = StrategyExecution.objects.filter(allocation=allocation, timeline=timeline, phase="exit")
+    cycle = exits.filter(trading_day=day).count() + 1
     under_way = exits.filter(status__in=UNFINISHED)
     if under_way.filter(only_legs__isnull=True).exists():
         return None
@@ -47,7 +52,7 @@ def open_exit(  # noqa: PLR0913 - keyword only
         timeline=timeline,
         trading_day=day,
         phase="exit",
-        cycle=exits.filter(trading_day=day).count() + 1,
+        cycle=cycle,
         defaults={
             "strategy_version_id": allocation.strategy_version_id,
             "lots": lots,
@@ -84,9 +89,19 @@ def open_exits(pairs: list[StrategyBrokerAllocation], *, cause: str) -> list[Str
     timeline = Timeline.objects.filter(active=True).first()
     if timeline is None or timeline.market_now is None:  # a halt stands without a market too
         return []
+    day = ist_day(timeline.market_now)
+    cycles = _cycles(pairs, timeline, day)  # before the look, as in open_exit
     busy = _busy(pairs, timeline)
     under_way = _under_way(busy, timeline)
-    fresh = _fresh([pair for pair in pairs if pair.pk in busy - under_way.keys()], timeline, cause)
+    fresh = [
+        StrategyExecution(
+            allocation=pair, timeline=timeline, trading_day=day, phase="exit",
+            cycle=cycles.get(pair.pk, 0) + 1, strategy_version_id=pair.strategy_version_id,
+            lots=pair.lots, cause=cause, due_at=timeline.market_now,
+        )
+        for pair in pairs
+        if pair.pk in busy - under_way.keys()
+    ]  # fmt: skip
     StrategyExecution.objects.bulk_create(fresh, ignore_conflicts=True)
     begun = _under_way({row.allocation_id for row in fresh}, timeline)  # some by another just now
     rows = {**under_way, **begun}.values()
@@ -115,20 +130,11 @@ def _under_way(pairs: set[int], timeline: Timeline) -> dict[int, StrategyExecuti
     return {row.allocation_id: row for row in rows.order_by("pk")}
 
 
-def _fresh(
-    pairs: list[StrategyBrokerAllocation], timeline: Timeline, cause: str
-) -> list[StrategyExecution]:
-    assert timeline.market_now is not None  # asked before
-    day = ist_day(timeline.market_now)
+def _cycles(
+    pairs: list[StrategyBrokerAllocation], timeline: Timeline, day: date
+) -> dict[int, int]:
+    """By pair, how many exits it has had that day."""
     done = StrategyExecution.objects.filter(
         timeline=timeline, allocation__in=pairs, phase="exit", trading_day=day
     )
-    cycles = dict(done.order_by().values_list("allocation_id").annotate(Count("pk")))
-    return [
-        StrategyExecution(
-            allocation=pair, timeline=timeline, trading_day=day, phase="exit",
-            cycle=cycles.get(pair.pk, 0) + 1, strategy_version_id=pair.strategy_version_id,
-            lots=pair.lots, cause=cause, due_at=timeline.market_now,
-        )
-        for pair in pairs
-    ]  # fmt: skip
+    return dict(done.order_by().values_list("allocation_id").annotate(Count("pk")))

@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from allocations.selectors import effective_states
 from allocations.services import set_trading_state
@@ -17,6 +18,7 @@ from execution.engine.snapshot import Snapshot
 from execution.headless.witness import compare
 from execution.models import Fill, Order, PerformanceMetric, Position, Settlement, StrategyExecution
 from execution.positions import Trade, project
+from execution.services import exits
 from market.services import set_settlement_price
 from tests.integration.execution.conftest import EXPIRY_TUESDAY, MONDAY, one_strategy
 
@@ -368,3 +370,31 @@ def test_a_tick_that_read_before_an_exit_ended_opens_no_second_one(desk):
     schedule.open_exits(desk.player._desk(desk.player.last), seen)
 
     assert [run.status for run in StrategyExecution.objects.filter(allocation=pair, phase="exit")] == ["done"]
+
+
+@pytest.mark.parametrize("moment", range(1, 5))
+@pytest.mark.parametrize("many", [False, True])
+def test_an_exit_that_another_worker_opens_between_two_looks_stays_the_only_one(desk_of, moment, many):
+    desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=2))
+    desk.at(9, 20)
+    pair = desk.pair("Iron Condor", "zerodha")
+    terms = {"timeline": desk.player.timeline, "due_at": desk.player.wall, "lots": 2}
+    looks = []
+
+    def another(execute, *statement):
+        found = execute(*statement)
+        looks.append(statement)
+        if len(looks) == moment:
+            StrategyExecution.objects.create(
+                allocation=pair, trading_day=MONDAY, phase="exit", cycle=1, cause="schedule",
+                strategy_version=pair.strategy_version, **terms,
+            )  # fmt: skip
+        return found
+
+    with connection.execute_wrapper(another):
+        if many:
+            exits.open_exits([pair], cause="kill")
+        else:
+            services.open_exit(allocation=pair, day=MONDAY, cause="schedule", **terms)
+
+    assert StrategyExecution.objects.filter(allocation=pair, phase="exit").count() == 1

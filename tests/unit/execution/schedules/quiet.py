@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from brokers.types import BrokerStatus
 from execution import resting
-from execution.moves import STOP
-from execution.states import OrderState
+from execution.moves import NO_ANSWER, STOP
 from market.kernel.contracts import Contract
 from tests.unit.execution.schedules.broker import Broker, Violation
 from tests.unit.execution.schedules.desk import Desk
@@ -29,7 +28,7 @@ def check_stops(desk: Desk) -> None:
     naked = [p for p in held if resting.is_naked(p, held) and p.leg.number not in busy]
     guarded = {short.contract: short for short in naked}
     for stop in stops:
-        if stop.contract not in guarded and stop.leg_number not in busy and stop.status != OrderState.UNKNOWN:
+        if stop.contract not in guarded and stop.leg_number not in busy and stop.status not in NO_ANSWER:
             raise Violation(f"I17 a stop rests for {stop.contract.symbol}, which is flat or hedged")
     for short in guarded.values():
         _check_covered(short, [stop for stop in stops if stop.contract == short.contract], desk)
@@ -47,7 +46,7 @@ def _check_covered(short: Position, stops: list[Order], desk: Desk) -> None:
     wanted = desk.wanted(short.contract).trigger
     for stop in stops:
         placed = desk.broker.by_ref.get(stop.client_ref)
-        answered = placed is not None and stop.status != OrderState.UNKNOWN
+        answered = placed is not None and stop.status not in NO_ANSWER
         asked = stop.asked_at is not None and desk.now - stop.asked_at < APART
         if answered and not asked and placed.status is BrokerStatus.TRIGGER_PENDING and placed.trigger != wanted:
             raise Violation(f"I17 a stop at {placed.trigger}, the leg's is at {wanted}")
