@@ -24,6 +24,7 @@ from optionsplatform.bench_stack import TOKEN, Stack, pause
 from optionsplatform.kept import wait_for
 
 KILLS, IN_A_ROUND, SETTLED_WITHIN = 500, 4, 120.0
+HELD = 0.6  # of the rounds leave the pairs with stops at the broker as they are, to be killed under them
 TARGETS = {
     "worker": 9, "simulator": 3, "streams": 3, "beat": 2, "market": 2, "postgres": 2, "valkey": 1,
     "live": 1, "web": 1,
@@ -116,7 +117,8 @@ class Proof:
         before = self._books.placed()
         for fault in NETWORK[network][1]:
             self._books.arm(**fault)
-        self._flow.patiently(lambda: self._flow.turn(self._user))
+        hold = rng.random() < HELD
+        self._flow.patiently(lambda: self._flow.turn(self._user, hold=hold))
         if network == "answer held":  # the order is at the broker, its answer is not yet here
             wait_for(lambda: self._books.placed() > before, 8.0)
             self._kill("worker")

@@ -9,6 +9,7 @@ from datetime import time
 from typing import Any
 
 from django.db import OperationalError, connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from allocations.models import StrategyBrokerAllocation
@@ -25,23 +26,25 @@ from users.models import User
 OWNER = "faults@example.com"
 BROKERS = ("zerodha", "angelone", "finvasia")
 LIMITS = {"max_day_loss": "90000000", "max_margin": "90000000", "max_open_positions": 8}
-#: Presets, and for days that are compared the fixed strikes of their legs.
+#: Presets, and for days that are compared the fixed strikes of their legs: hedges in the money, since a
+#: long that is worth nothing any more when a late exit comes is left to expire.
 PRESETS = {
     "short_strangle": (25000, 24000),
-    "bull_put_spread": (24000, 24200),
-    "bear_call_spread": (25000, 24800),
+    "bull_put_spread": (24800, 25000),
+    "bear_call_spread": (24200, 24000),
     "iron_condor": (),
+    "short_straddle": (),
 }
 #: Stops of the naked legs that rest at the broker: near enough to be moved and to fill within a round.
 STOPS = {"1": {"stop": "3", "stop_unit": "percent", "trail": "continuous"},
          "2": {"stop": "8", "stop_unit": "percent", "trail": "continuous"}}  # fmt: skip
-WITH_STOPS = "short_strangle"
+WITH_STOPS = ("short_strangle", "short_straddle")
 DAY_IS_OVER = time(15, 20)
 
 
 def open_story(*, timed: bool = False) -> User:
-    """Four strategies on three accounts, twelve pairs; `timed` ones enter and leave by the clock, the
-    others' naked shorts have stops at the broker."""
+    """Five strategies on three accounts, fifteen pairs, whose naked shorts have stops at the broker.
+    `timed` ones, of which a day is compared, enter and leave by the clock alone."""
     user = User.objects.filter(email=OWNER).first() or User.objects.create_user(OWNER)
     story.build(_document(timed=timed), user=user, now=timezone.now())
     return user
@@ -60,8 +63,8 @@ def _document(*, timed: bool) -> dict[str, Any]:
         "strategies": [
             {
                 "name": preset, "preset": preset, "underlying": "NIFTY",
-                "terms": times | {"stop_at_broker": not timed and preset == WITH_STOPS},
-                "legs": _fixed(strikes) if timed else STOPS if preset == WITH_STOPS else {},
+                "terms": times | {"stop_at_broker": not timed and preset in WITH_STOPS},
+                "legs": _fixed(strikes) if timed else STOPS if preset in WITH_STOPS else {},
                 "allocations": [
                     {"broker": name, "lots": n, "max_lots": n, **LIMITS} for n, name in enumerate(BROKERS, 1)
                 ],
@@ -77,19 +80,23 @@ def _fixed(strikes: tuple[int, ...]) -> dict[str, dict[str, str]]:
     return {str(n): {"strike_rule": "fixed", "strike_value": str(strike)} for n, strike in legs}
 
 
-def turn(user: User) -> int:
-    """Ask every pair that rests to trade; how many were asked."""
+def turn(user: User, *, hold: bool) -> int:
+    """Ask every pair that rests to trade, but `hold` those whose stops are at the broker; how many were
+    asked."""
     timeline = active_timeline()
     if timeline.market_now is None:
         return 0
-    pairs = {p.pk: p for p in StrategyBrokerAllocation.objects.filter(broker_account__user=user)}
+    pairs = {p.pk: p for p in _pairs(user)}
     busy = _busy(list(pairs))
     held = set(
         Position.objects.filter(allocation__in=pairs, timeline=timeline).exclude(quantity=0)
         .values_list("allocation_id", flat=True)
     )  # fmt: skip
     act: dict[str, Any] = {"by": user, "source": "command", "now": timezone.now()}
-    for pk in held - busy:
+    leaving = {
+        pk for pk in held - busy if not (hold and pairs[pk].strategy_version.stop_at_broker)
+    }
+    for pk in leaving:
         services.exit_now(user=user, scope="pair", target=pk, **act)
     flat = [pair for pk, pair in pairs.items() if pk not in busy | held]
     versions = newest_versions({pair.strategy_id for pair in flat})
@@ -97,8 +104,13 @@ def turn(user: User) -> int:
     try:
         services.enter_now(user=user, entries=entries, at=timeline.market_now, **act)
     except Refused:  # a run of one of them has just begun: the next turn asks again
-        return len(held - busy)
-    return len(held - busy) + len(entries)
+        return len(leaving)
+    return len(leaving) + len(entries)
+
+
+def _pairs(user: User) -> QuerySet[StrategyBrokerAllocation]:
+    rows = StrategyBrokerAllocation.objects.filter(broker_account__user=user)
+    return rows.select_related("strategy_version")
 
 
 def _busy(pairs: list[int]) -> set[int]:
