@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from optionsplatform.bench_faults import MUST_BE_ZERO, TARGETS, say, set_up_django
+from optionsplatform.bench_faults import MUST_BE_ZERO, TARGETS, say, set_up_django, stop_on_sigterm
 from optionsplatform.bench_stack import ROOT, TOKEN, Stack, pause
 from optionsplatform.kept import wait_for
 
@@ -27,6 +27,7 @@ LONGEST_DAY = 900.0
 def run(seed: int) -> int:
     """0 when the disturbed day traded what the other did and its ledgers agree."""
     say(f"day: seed {seed}, speed {SPEED}")
+    stop_on_sigterm()
     peace, chaos = _in_a_process(seed, "in peace"), _in_a_process(seed, "killing")
     for day in (peace, chaos):
         say(f"{day['how']}: {day['kills']} kills, {day['orders']} orders, {day['wrong'] or 'both ledgers agree'}")
@@ -40,8 +41,16 @@ def run(seed: int) -> int:
 def _in_a_process(seed: int, how: str) -> dict[str, Any]:
     """The day in a process of its own: Django is set up for one database only."""
     command = [sys.executable, "-m", "optionsplatform.bench_day", str(seed), how]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    day = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        printed, _ = day.communicate()
+    finally:
+        if day.poll() is None:  # broken off: its stack stops too
+            day.terminate()
+            day.wait()
+    if day.returncode:
+        raise SystemExit(f"the day {how} ended with {day.returncode}")
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return found
 
 
@@ -81,4 +90,5 @@ def _play(seed: int, how: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    stop_on_sigterm()
     say(json.dumps(_play(int(sys.argv[1]), sys.argv[2])))

@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o755, exist_ok=True)
     say(f"faults: seed {seed}, {options.kills} kills, in {folder}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the stack stops too
+    stop_on_sigterm()
     stack = Stack(folder)
     try:
         stack.start("--speed=1", f"--seed={seed}", *([] if options.resume else ["--new"]))
@@ -164,6 +164,11 @@ class Proof:
         for line in last.unknown:
             say(f"  {line}")
         return 1 if bad else 0
+
+
+def stop_on_sigterm() -> None:
+    """Broken off from outside, the stack stops too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def set_up_django(stack: Stack) -> None:
