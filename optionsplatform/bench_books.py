@@ -82,7 +82,7 @@ class Books:
         _fills(trades, found)
         _net(theirs, found)
         _prefixes(ours, trades, found)
-        _stops(ours, at_broker, trades, found)
+        count_stops_left(ours, at_broker, trades, found)
         return found
 
 
@@ -174,7 +174,7 @@ def _prefixes(ours: dict[str, Order], trades: Rows, found: Findings) -> None:
                 found.naked_shorts.append(f"{trade['trade_id']} left {units} short {kind} of pair {order.allocation_id}")
 
 
-def _stops(ours: dict[str, Order], at_broker: Rows, trades: Rows, found: Findings) -> None:
+def count_stops_left(ours: dict[str, Order], at_broker: Rows, trades: Rows, found: Findings) -> None:
     """A stop at the broker never covers more than its pair is short there; flat, it has none."""
     short: Counter[tuple[int, str]] = Counter()
     for trade in trades:

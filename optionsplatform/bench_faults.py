@@ -90,18 +90,28 @@ class Proof:
         self._user = bench_flow.open_story()
 
     def play(self, kills: int) -> int:
-        bad: Counter[str] = Counter()
         while (made := self._made()) < kills:
             self._round(Random(f"{self._seed}:{made}"))  # noqa: S311 - a schedule, not a secret
-            bad.update(self._settle())
+            for name, count in self._settle().items():
+                self._done[self._bad_key(name)] += count
             self._progress.write_text(json.dumps(self._done))
+            bad = self._bad()
             say(f"{self._made():5} kills, {self._books.placed()} orders, stops {self._stops_line()}, "
                 f"{dict(bad) or 'nothing wrong'}")  # fmt: skip
-        return self._report(bad)
+        return self._report(self._bad())
 
     @staticmethod
     def _key(network: str) -> str:
         return f"network {network}"
+
+    @staticmethod
+    def _bad_key(name: str) -> str:
+        return f"bad {name}"
+
+    def _bad(self) -> Counter[str]:
+        """What was wrong since the run of this seed began, before it was broken off too."""
+        names = (*MUST_BE_ZERO, "not quiet")
+        return Counter({name: n for name in names if (n := self._done[self._bad_key(name)])})
 
     def _stops_line(self) -> str:
         counts = self._flow.patiently(self._stops)
