@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from random import Random
 
-from execution.positions import Trade, project
 from execution.moves import STOP, WITHDRAWN
+from execution.positions import Trade, project
 from execution.states import TERMINAL, OrderState
 from market.kernel import contracts
 from tests.unit.execution.schedules.broker import OPEN, Broker, Violation
