@@ -6,7 +6,7 @@ the fill that must never have happened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -297,7 +297,3 @@ def report(order: Placed) -> BrokerOrder:
 
 def moment(seconds: int) -> datetime:
     return DAWN + timedelta(seconds=seconds)
-
-
-def without_tag(request: Request) -> Request:
-    return replace(request, client_ref="")

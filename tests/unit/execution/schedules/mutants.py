@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from brokers.types import BrokerTrade, Unknown
 from execution import gates, moves, resting
 from execution.states import RESTING, TERMINAL, OrderState
-from tests.unit.execution.schedules.broker import Request, without_tag
+from tests.unit.execution.schedules.broker import Request
 from tests.unit.execution.schedules.desk import Desk, Step
 from tests.unit.execution.schedules.rows import Order
 from tests.unit.execution.schedules.rules import Rules
@@ -17,7 +17,7 @@ S = OrderState
 
 class TagDropped(Desk):
     def request(self, order: Order) -> Request:
-        return without_tag(super().request(order))
+        return replace(super().request(order), client_ref="")
 
 
 class SendingCommittedLate(Desk):
