@@ -97,7 +97,8 @@ def mark_sending(order_ids: Collection[int], desk: Desk) -> tuple[set[int], list
         del rows[1:]
     account = rows[0].broker_account
     lock_account(account.pk)  # a halt of the account commits before or after, not between
-    works, able = [], []
+    works: list[Work] = []
+    able: list[Order] = []
     for order, refusal in zip(rows, _refusals(rows, desk), strict=True):
         if refusal is None:
             able.append(order)
@@ -274,7 +275,7 @@ def _login_refused(order: Order, desk: Desk) -> None:
         next_attempt(order, desk)
 
 
-def _refusals(orders: list[Order], desk: Desk) -> list[moves.Refusal | None]:
+def _refusals(orders: Sequence[Order], desk: Desk) -> list[moves.Refusal | None]:
     """Why each may not go out now: late, outside the session, or its pair is stopped."""
     states = effective_states({o.allocation for o in orders if o.action == Order.Action.OPEN})
     has_login = _has_login(orders[0], desk)

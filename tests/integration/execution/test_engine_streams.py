@@ -5,7 +5,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from brokers.types import BrokerEvent, BrokerOrder, BrokerStatus, EventPage, Product, ReadFailed, Side
+from brokers.types import (
+    BrokerEvent,
+    BrokerOrder,
+    BrokerStatus,
+    EventPage,
+    Product,
+    ReadFailed,
+    Side,
+)
 from execution import running, tasks
 from execution.streams import PUSH_WAIT, Streams
 from tests.factories import make_account
