@@ -45,7 +45,6 @@ BOOT = uuid4().hex  # of this process
 def tick() -> None:
     """Find what is to be done; the rows are the queue, so a lost tick loses nothing."""
     heartbeat("beat")
-    heartbeat("worker")
     tell_operators()
     desk = desk_now()
     silence.watch(now=timezone.now(), frame=None if desk is None else desk.frame)
