@@ -31,6 +31,10 @@ _DENIED_BY_US = {
         "The broker did not say how much money is free, so nothing was sent.",
         "Check the broker's status and the account's login; the entry tries again within its tolerance.",
     ),
+    "HOURS_UNKNOWN": Reason(
+        "The exchange trades on this day, and its hours are not in the tables, so nothing was sent.",
+        "An operator imports the hours (special_sessions, import_facts); then enter by hand, exits go by themselves.",
+    ),
     "INSUFFICIENT_FUNDS": Reason(
         "The account does not have enough free money.", "Add funds, or enter fewer lots."
     ),

@@ -66,6 +66,15 @@ def session(exchange: str, day: date, *, facts: Facts | None = None) -> Session 
     return Session(opened, closed, ((opened, closed),))
 
 
+def unknown_hours(exchange: str, day: date, *, facts: Facts | None = None) -> str:
+    """Why the hours of that day are not known; empty when they are, and on a closed day."""
+    try:
+        session(exchange, day, facts=facts)
+    except OutsideCoverage as gap:
+        return str(gap)
+    return ""
+
+
 def next_trading_day(exchange: str, day: date, *, facts: Facts | None = None) -> date:
     """The first trading day strictly after."""
     return _step(exchange, day, ONE_DAY, facts)
