@@ -176,6 +176,10 @@ _ENDED = {
         "The trade that the leg belonged to has left, rolled or been entered anew since.",
         "Nothing: a leg comes back into its own trade only.",
     ),
+    "TRADE_SPENT": Reason(
+        "What the trade had realised when it held nothing had reached its own stop, target or locked profit.",
+        "Nothing: the trade is over, and no leg comes back into it.",
+    ),
     "WITHDRAWN": Reason("Withdrawn: an exit of the pair began.", NOTHING_TO_DO),
 }
 
