@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, time
 
-import pytest
 from django.utils import timezone
 
 from execution import hours, services
