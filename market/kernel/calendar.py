@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from market.facts import tables
-from market.facts.tables import Facts, Hours, SpecialSession
+from market.facts.values import Facts, Hours, SpecialSession
 from market.kernel.clock import at, ist_day
 
 ONE_DAY = timedelta(days=1)

@@ -13,6 +13,7 @@ from execution.models import Order, StrategyExecution
 from market import quotes
 from market.catalogue import surface
 from market.facts import tables
+from market.facts.values import SpecialSession
 from market.kernel.clock import at
 from strategies.models import StrategyVersion
 from strategies.selectors import house
@@ -37,7 +38,7 @@ def on_muhurat(desk, hour, minute):
 def hours_imported():
     """As after import_facts: the evening's hour is in force."""
     known = tables.in_force()
-    evening = tables.SpecialSession("muhurat", ((time(18, 0), time(19, 0)),))
+    evening = SpecialSession("muhurat", ((time(18, 0), time(19, 0)),))
     specials = known.specials | {(exchange, MUHURAT): evening for exchange in tables.EXCHANGES}
     tables.install(replace(known, specials=specials))
     try:
