@@ -87,12 +87,20 @@ def limit_of(row: StrategyBrokerAllocation | ScopeLimit) -> RiskLimit:
     return RiskLimit(**{name: getattr(row, name) for name in LIMITS})
 
 
-def limits_over(pair: StrategyBrokerAllocation) -> QuerySet[ScopeLimit]:
-    """The rows whose limits an entry of the pair must keep besides its own, the widest first."""
-    user, account = pair.broker_account.user_id, pair.broker_account_id
-    reaching = Q(scope="user") | Q(broker_account=account) | Q(basket=pair.strategy.basket_id)
-    rows = ScopeLimit.objects.filter(reaching, user=user)
-    return rows.select_related("broker_account", "basket").order_by("-scope", "pk")
+def limits_over(pairs: Iterable[StrategyBrokerAllocation]) -> dict[int, list[ScopeLimit]]:
+    """By pair, the rows whose limits its entry must keep besides its own, the widest first; one query."""
+    mine = list(pairs)
+    rows = ScopeLimit.objects.filter(user__in={pair.broker_account.user_id for pair in mine})
+    known = list(rows.select_related("broker_account", "basket").order_by("-scope", "pk"))
+    return {pair.pk: [row for row in known if _reaches(row, pair)] for pair in mine}
+
+
+def _reaches(row: ScopeLimit, pair: StrategyBrokerAllocation) -> bool:
+    return row.user_id == pair.broker_account.user_id and (
+        row.scope == "user"
+        or row.broker_account_id == pair.broker_account_id
+        or row.basket_id == pair.strategy.basket_id
+    )
 
 
 def pending_values(row: StrategyBrokerAllocation | ScopeLimit) -> dict[str, Any]:
@@ -123,14 +131,13 @@ def states_of(user: User) -> QuerySet[TradingState]:
 def effective_states(allocations: Iterable[StrategyBrokerAllocation]) -> dict[int, Effective]:
     """By allocation id, the tightest state of installation, user, account, basket, strategy, pair.
 
-    Two queries, however many allocations.
+    One query, however many allocations with their strategy and account; what a pair is part of never
+    changes.
     """
-    pairs = StrategyBrokerAllocation.objects.filter(pk__in={pair.pk for pair in allocations})
-    keys = list(
-        pairs.values_list(
-            "pk", "broker_account__user_id", "broker_account_id", "strategy__basket_id", "strategy_id"
-        )
-    )
+    keys = {
+        (pair.pk, pair.broker_account.user_id, pair.broker_account_id, pair.strategy.basket_id, pair.strategy_id)
+        for pair in allocations
+    }
     held = _states_by_target({user for _, user, *_ in keys})
     return {
         pair: tightest(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
@@ -22,8 +23,12 @@ from market.selectors import active_timeline
 
 RECONCILE_EVERY = timedelta(seconds=60)
 WAITS_FOR = 30  # seconds that an account's message may wait for a worker
-#: What a message is about at an account: its orders and runs, nothing but runs to begin, its books.
-TURN, BEGIN, LOOK = "turn", "begin", "look"
+#: What a message is about at an account: its orders and runs, nothing but runs to begin, nothing but
+#: whether an order has moved, its books.
+TURN, BEGIN, POLL, LOOK = "turn", "begin", "poll", "look"
+TICKING = "ticking"
+TICK_LOST_AFTER_MS = 3000
+TICK_AGAIN_MS = 900  # at the same frame: the beat's second, less what two processes may differ
 WORKERS = "workers"  # the names of those that have not signed off
 TURN_LOST_AFTER = 5  # seconds; a turn is far shorter, so whoever had it has died
 
@@ -60,6 +65,23 @@ def desk_now() -> Desk | None:
     )
 
 
+@contextmanager
+def the_only_tick(desk: Desk) -> Iterator[bool]:
+    """Whether this tick is the one to look at the frame: none is under way, none has just done so.
+
+    The beat and each frame ask for one. What a dead worker began does not hold the next one up for long.
+    """
+    client, seen = quotes.connection(), f"ticked:{desk.timeline.key}:{desk.frame.n}"
+    free = client.set(TICKING, 1, nx=True, px=TICK_LOST_AFTER_MS)
+    if not free:
+        yield False
+        return
+    try:
+        yield bool(client.set(seen, 1, nx=True, px=TICK_AGAIN_MS))
+    finally:
+        client.delete(TICKING)
+
+
 def reserve(accounts: Iterable[int], *, again: bool = False, mark: str = TURN) -> list[int]:
     """Those of these accounts for which no turn, or look, is waiting or under way; each now has one.
 
@@ -81,9 +103,8 @@ def begin_turn(account: int, *, mark: str = TURN) -> None:
 def forget_turns() -> None:
     """Every account may have its turn again: the worker that took the messages is gone."""
     client = quotes.connection()
-    marks = [key for mark in (TURN, BEGIN, LOOK) for key in client.scan_iter(f"{mark}:*", count=1000)]
-    if marks:
-        client.delete(*marks)
+    marks = [key for mark in (TURN, BEGIN, POLL, LOOK) for key in client.scan_iter(f"{mark}:*", count=1000)]
+    client.delete(TICKING, *marks)
 
 
 def free(account: int, *, mark: str = TURN) -> None:

@@ -41,11 +41,13 @@ class Streams:
     def __init__(
         self,
         enqueue: Enqueue,
+        poll: Callable[[list[int]], None],
         stop: threading.Event,
         *,
         wire_of: Callable[[BrokerAccount], Adapter] = adapter_for,
     ) -> None:
         self._enqueue = enqueue
+        self._poll = poll
         self._wire_of = wire_of
         self._stop = stop
         self._listening: dict[int, threading.Thread] = {}
@@ -61,7 +63,7 @@ class Streams:
                 self._listening[account.pk] = self._listen(account)
         if time.monotonic() - self._polled >= POLL_SECONDS:
             self._polled = time.monotonic()
-            self._enqueue([Work(WorkKind.SYNC, pk) for pk in _with_orders(timeline)])
+            self._poll(_with_orders(timeline))
         return timeline
 
     def join(self) -> None:

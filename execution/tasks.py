@@ -22,6 +22,7 @@ from execution.reconcile import books
 from execution.running import (
     BEGIN,
     LOOK,
+    POLL,
     TURN,
     WAITS_FOR,
     begin_turn,
@@ -31,6 +32,7 @@ from execution.running import (
     heartbeat,
     is_first,
     reserve,
+    the_only_tick,
 )
 
 log = structlog.get_logger(__name__)
@@ -54,7 +56,8 @@ def tick() -> None:
     if is_first(BOOT):  # what happened while no worker ran is not known
         forget_turns()
         books.ask([pk for pk, _ in books.accounts_in(desk.timeline)], desk.timeline, now=desk.wall)
-    works = loop.tick(desk)
+    with the_only_tick(desk) as is_mine:
+        works = loop.tick(desk) if is_mine else []
     grouped = shift.by_account([work for work in works if work.kind not in BESIDE_ORDERS])
     for mark in (TURN, BEGIN):  # what is urgent never waits behind an account's entries
         for account in reserve([a for a in grouped if _mark(grouped[a]) == mark], mark=mark):
@@ -81,6 +84,11 @@ def perform(account: int, works: list[tuple[str, int]]) -> None:
         if turn.waiting:
             reserve([account], again=True, mark=_mark(turn.waiting))
             _send(account, turn.waiting)
+
+
+def poll(accounts: list[int]) -> None:
+    """Have these accounts' order books read, where that does not wait already."""
+    enqueue([Work(WorkKind.SYNC, account) for account in reserve(accounts, mark=POLL)])
 
 
 def enqueue(works: list[Work]) -> None:
@@ -121,4 +129,6 @@ def _mark(works: list[Work]) -> str:
     kinds = {work.kind for work in works}
     if kinds == {WorkKind.START}:
         return BEGIN
+    if kinds == {WorkKind.SYNC}:
+        return POLL
     return LOOK if kinds <= BESIDE_ORDERS else TURN

@@ -25,7 +25,7 @@ class Pulse(bootsteps.StartStopStep):
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        self.name = worker_name(os.environ.get("PROCESS_NAME") or f"worker-{os.getpid()}")
+        self.worker = worker_name(os.environ.get("PROCESS_NAME") or f"worker-{os.getpid()}")
         self._timer: Any = None
         self._is_asked = False
 
@@ -44,9 +44,9 @@ class Pulse(bootsteps.StartStopStep):
         from execution import running  # Django is not there yet when Celery loads its steps
 
         try:
-            running.worker_heartbeat(self.name)
+            running.worker_heartbeat(self.worker)
         except redis.RedisError as error:
-            log.warning("heartbeat_not_renewed", worker=self.name, error=str(error))
+            log.warning("heartbeat_not_renewed", worker=self.worker, error=str(error))
 
     def _came_back(self, _answer: Any) -> None:
         self._is_asked = False
@@ -61,6 +61,6 @@ class Pulse(bootsteps.StartStopStep):
 
         self.stop(consumer)
         try:
-            running.worker_ended(self.name)
+            running.worker_ended(self.worker)
         except redis.RedisError as error:
-            log.warning("worker_not_signed_off", worker=self.name, error=str(error))
+            log.warning("worker_not_signed_off", worker=self.worker, error=str(error))

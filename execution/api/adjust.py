@@ -20,6 +20,7 @@ from execution.api.bodies import PairShape, RunBody
 from execution.api.plan_bodies import DenialBody, PlannedOrderBody
 from execution.api.plans import checked, require_paper, running_desk
 from execution.engine import adjust, adjust_preview, adjusting
+from execution.engine.account_view import AccountView
 from execution.engine.adjust_preview import AdjustPlan
 from execution.engine.adjusting import Asked, Change
 from execution.engine.desk import Desk
@@ -111,7 +112,7 @@ class Adjust(APIView):
     def post(self, request: Request, allocation_id: int) -> Response:
         pair, desk, user = _pair(request, allocation_id), running_desk(self.desk), caller(request)
         change = _change(pair, request, desk)
-        stop = adjusting.why_not(pair, change, desk, funds=False)
+        stop = adjusting.why_not(pair, change, AccountView([pair], desk), funds=False)
         if stop is not None:
             raise Refused(stop.code.lower(), stop.detail, fix="Preview it, and choose another change.",
                           field="contract")  # fmt: skip

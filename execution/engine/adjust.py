@@ -15,6 +15,7 @@ from django.db import transaction
 
 from execution import gates
 from execution.engine import adjusting, closes, opens, orders, returning, runs
+from execution.engine.account_view import AccountView
 from execution.engine.adjusting import Change
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.judging import Stop, stopped
@@ -81,7 +82,8 @@ def _judged(execution: StrategyExecution, change: Change, desk: Desk) -> Stop | 
             mid_of(desk.frame, change.open.contract)
     except Unresolvable as error:
         return Stop(Status.DENIED, error.code, error.message)
-    return adjusting.why_not(execution.allocation, change, desk, funds=True)
+    view = AccountView([execution.allocation], desk)
+    return adjusting.why_not(execution.allocation, change, view, funds=True)
 
 
 def _change(execution: StrategyExecution, held: list[Position]) -> Change:
@@ -153,7 +155,7 @@ def _open(
         execution.deadline = desk.wall + timedelta(seconds=settings.PLATFORM.execution_timeout_seconds)
         execution.save(update_fields=["deadline"])
     waiting = orders.open_orders(mine)
-    stop = stopped(execution.allocation, desk)
+    stop = stopped(execution.allocation, AccountView([execution.allocation], desk))
     if stop is not None or desk.wall >= execution.deadline:
         answered = [order for order in waiting if order.status != OrderState.UNKNOWN]
         rest = closes.withdraw(answered, desk)

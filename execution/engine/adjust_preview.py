@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from allocations.models import StrategyBrokerAllocation
 from execution.engine import margins
+from execution.engine.account_view import AccountView
 from execution.engine.adjusting import Change, why_not
 from execution.engine.desk import Desk
 from execution.engine.judging import Stop
@@ -58,7 +59,7 @@ def preview(
             for wave, ((contract, units), margin) in enumerate(rows, start=1)
         ),
         margin_before=before,
-        stop=why_not(pair, change, desk, funds=funds),
+        stop=why_not(pair, change, AccountView([pair], desk), funds=funds),
     )
 
 

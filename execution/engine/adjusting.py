@@ -11,12 +11,12 @@ from decimal import Decimal
 
 from allocations.models import StrategyBrokerAllocation
 from execution.engine import closes, limits, margins
+from execution.engine.account_view import AccountView
 from execution.engine.desk import Desk
 from execution.engine.judging import (
     Stop,
     beyond_limits,
     funded,
-    held_by,
     outside_session,
     reserve,
     stopped,
@@ -92,7 +92,7 @@ class Change:
 
 def change_of(pair: StrategyBrokerAllocation, asked: Asked, desk: Desk) -> Change:
     """What was asked for, at the contracts of this frame; Refused when it cannot be meant."""
-    held = [position for position in held_by(pair, desk) if position.quantity]
+    held = AccountView([pair], desk).held_by(pair)
     if not held:
         raise Refused("not_held", "The pair holds no trade to adjust.", fix="Enter it first.", field="contract")
     lots = trade_lots(pair, desk)
@@ -110,9 +110,10 @@ def change_of(pair: StrategyBrokerAllocation, asked: Asked, desk: Desk) -> Chang
 
 
 def why_not(
-    pair: StrategyBrokerAllocation, change: Change, desk: Desk, *, funds: bool
+    pair: StrategyBrokerAllocation, change: Change, view: AccountView, *, funds: bool
 ) -> Stop | None:
     """Why the change may not be made: as an entry where it opens, naked shorts in any case."""
+    desk = view.desk
     if not desk.is_open(pair.strategy.underlying):
         return outside_session(pair, desk, Status.DENIED)
     if change.close is not None and change.open is None and closes.is_worthless(change.close, desk):
@@ -120,7 +121,7 @@ def why_not(
     stop = uncovered(pair, change)
     if stop is not None or change.open is None:
         return stop
-    return stopped(pair, desk) or _meets(change) or _beyond_limits(pair, change, desk, funds=funds)
+    return stopped(pair, view) or _meets(change) or _beyond_limits(pair, change, view, funds=funds)
 
 
 def uncovered(pair: StrategyBrokerAllocation, change: Change) -> Stop | None:
@@ -192,28 +193,29 @@ def _meets(change: Change) -> Stop | None:
 
 
 def _beyond_limits(
-    pair: StrategyBrokerAllocation, change: Change, desk: Desk, *, funds: bool
+    pair: StrategyBrokerAllocation, change: Change, view: AccountView, *, funds: bool
 ) -> Stop | None:
     """Every limit over the pair, and the account's free funds at the worst step of the change."""
     try:
-        needed = _needed(pair, change, desk)
+        needed = _needed(pair, change, view)
     except margins.NoMargin as error:
         return Stop(Status.DENIED, "NO_QUOTE", str(error))
-    return too_much(pair, change, desk) or (funded(pair, needed, desk) if funds else None)
+    return too_much(pair, change, view) or (funded(needed, view) if funds else None)
 
 
-def too_much(pair: StrategyBrokerAllocation, change: Change, desk: Desk) -> Stop | None:
+def too_much(pair: StrategyBrokerAllocation, change: Change, view: AccountView) -> Stop | None:
     """The limit that the change would break, by its name."""
     lots = _lots_of_trade(change)
-    return beyond_limits(pair, lambda book: book.changed(change.orders(), lots), desk)
+    return beyond_limits(pair, lambda book: book.changed(change.orders(), lots), view)
 
 
 def crowded_out(pair: StrategyBrokerAllocation, change: Change, desk: Desk) -> Stop | None:
     """Shared limits asked once more, one at a time: what others have begun since counts. Needs a
     transaction, and no lock of a row yet."""
-    if change.open is None or not limits.lock_shared(pair):
+    view = AccountView([pair], desk)
+    if change.open is None or not limits.lock_shared(view):
         return None
-    return too_much(pair, change, desk)
+    return too_much(pair, change, view)
 
 
 def _lots_of_trade(change: Change) -> int:
@@ -222,18 +224,15 @@ def _lots_of_trade(change: Change) -> int:
     return change.lots if added else min(change.lots, change.trade_lots)
 
 
-def _needed(pair: StrategyBrokerAllocation, change: Change, desk: Desk) -> Decimal:
+def _needed(pair: StrategyBrokerAllocation, change: Change, view: AccountView) -> Decimal:
     """The most that the change takes from the account's free funds after any of its orders."""
-    rows = Position.objects.filter(
-        timeline=desk.timeline, allocation__broker_account=pair.broker_account_id
-    ).exclude(quantity=0)
-    account = [(p.contract.spec, p.quantity) for p in rows.select_related("contract")]
-    base = margins.requirement(account, desk.frame)
+    account = [(p.contract.spec, p.quantity) for p in view.held]
+    base = view.sheet.requirement(account)
     worst = paid = ZERO
-    blocked = margins.after_each(account, change.orders(), desk.frame)
+    blocked = view.sheet.after_each(account, change.orders())
     for (contract, units), margin in zip(change.orders(), blocked, strict=True):
         if contract.is_option:
-            paid += mid_of(desk.frame, contract) * units
+            paid += mid_of(view.desk.frame, contract) * units
         worst = max(worst, margin - base + paid)
     if change.comes_back and change.open is not None and pair.strategy_version.cash_secured:
         return max(worst, reserve(change.open, change.lots))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import pgbulk
 from django.db import transaction
 from django.db.models import Q
 
@@ -26,10 +27,10 @@ from market.kernel import charges
 from market.kernel.clock import ist_day
 
 #: What the applier writes of an order.
-MOVED = (
+MOVED = [
     "status", "pending_op", "broker_order_id", "filled_quantity", "average_price", "charges", "code",
     "upstream", "next_lookup_at", "finished_at",
-)  # fmt: skip
+]  # fmt: skip
 
 #: What a book may say of an order that ended before it was filled.
 ENDS = (BrokerStatus.CANCELLED, BrokerStatus.REJECTED, BrokerStatus.EXPIRED)
@@ -124,8 +125,8 @@ def apply_said(said: Mapping[int, Said], desk: Desk, *, source: str) -> set[int]
             _report(order, report, desk, source, events)
     OrderEvent.objects.bulk_create(events, ignore_conflicts=True)
     moved = [order for order in orders if order.pk in filled or said[order.pk].reports]
+    pgbulk.update(Order, moved, MOVED)
     for order in moved:
-        order.save(update_fields=MOVED)
         tell.order_changed(desk, order)
     projecting.rebuild([order for order in orders if order.pk in filled], desk)
     return {order.execution_id for order in moved} | _waiting_for(moved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,10 +14,11 @@ from execution.models import AccountCalls, Order
 from execution.moves import STOP
 from execution.rates import Kind, Spent, ask
 
-LANDED = (
-    "UPDATE account_calls SET flying = flying - %s, landed = landed || to_jsonb(%s::bigint)"
-    " WHERE broker_account_id = %s AND flying ? %s"
-)
+LANDED = """
+UPDATE account_calls SET flying = flying - %(calls)s::text[], landed = landed || (
+    SELECT coalesce(jsonb_agg(%(at)s::bigint), '[]') FROM unnest(%(calls)s::text[]) call WHERE flying ? call
+) WHERE broker_account_id = %(account)s AND flying ?| %(calls)s::text[]
+"""
 
 
 def kind_of(order: Order) -> Kind:
@@ -54,8 +56,18 @@ def take_some(account: BrokerAccount, wanted: list[tuple[str, Kind]], wall: date
 
 def land(account_id: int, call: str, wall: datetime) -> None:
     """The call's answer is here, or none will come; doing it again changes nothing."""
+    _land(account_id, [call], wall)
+
+
+def land_all(orders: Sequence[Order], wall: datetime) -> None:
+    """As `land`, of orders of one account that were sent."""
+    if orders:
+        _land(orders[0].broker_account_id, [order.client_ref for order in orders], wall)
+
+
+def _land(account_id: int, landed: list[str], wall: datetime) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(LANDED, [call, microseconds(wall), account_id, call])
+        cursor.execute(LANDED, {"account": account_id, "calls": landed, "at": microseconds(wall)})
 
 
 def microseconds(wall: datetime) -> int:

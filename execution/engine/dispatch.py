@@ -4,9 +4,10 @@ UNKNOWN: looked up by its tag, never sent again.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+import pgbulk
 from django.db import transaction
 
 from allocations.selectors import effective_states
@@ -15,9 +16,9 @@ from brokers.types import (
     NeverSent,
     OrderRequest,
     OrderType,
-    PlaceAnswer,
     Product,
     ReadFailed,
+    Rejected,
     Side,
     Unknown,
 )
@@ -36,7 +37,8 @@ LOST_AFTER = timedelta(seconds=15)  # without an answer: whoever sent it has die
 MOST_TOGETHER = 4  # entries: a wave of a pair or two
 LONGEST_TURN = timedelta(seconds=1)  # from the commit of several orders to the last one's leaving
 NOT_TRIED = moves.NotTried("An order before it had no answer, or took the broker too long.")
-Answer = PlaceAnswer | moves.NotTried
+NotTaken = Rejected | NeverSent | Unknown | moves.NotTried
+Answer = Ack | NotTaken
 LOGIN_REFUSED = "TOKEN_REFUSED"
 
 
@@ -52,10 +54,10 @@ def dispatch_all(order_ids: Collection[int], desk: Desk) -> list[Work]:
     one, and entries few at a time.
     """
     if len(order_ids) > 1:
-        rows = Order.objects.filter(pk__in=order_ids, status=OrderState.READY)
-        closing = list(rows.filter(action=Order.Action.CLOSE).order_by("pk").values_list("pk", flat=True))
-        opening = list(rows.filter(action=Order.Action.OPEN).order_by("pk").values_list("pk", flat=True))
-        parts = [[pk] for pk in closing]
+        rows = Order.objects.filter(pk__in=order_ids, status=OrderState.READY).order_by("pk")
+        actions = list(rows.values_list("pk", "action"))
+        opening = [pk for pk, action in actions if action == Order.Action.OPEN]
+        parts = [[pk] for pk, action in actions if action == Order.Action.CLOSE]
         parts += [opening[n : n + MOST_TOGETHER] for n in range(0, len(opening), MOST_TOGETHER)]
     else:
         parts = [list(order_ids)]
@@ -67,13 +69,16 @@ def _send_together(order_ids: Collection[int], desk: Desk) -> list[Work]:
     takes too long, the rest is not sent: its wave stands still, and nothing leaves long afterwards.
     """
     sending, works = mark_sending(order_ids, desk)
-    answer: Answer | None = None
-    for order in sending:
-        if isinstance(answer, Unknown) or desk.later().wall - desk.wall > LONGEST_TURN:
-            works += _record(order, NOT_TRIED, desk.later())
-            continue
-        answer = open_wire(desk, order.broker_account).place(_request(order))
-        works += _record(order, answer, desk.later())
+    answers: list[tuple[Order, Answer]] = []
+    try:
+        for order in sending:
+            lost = bool(answers) and isinstance(answers[-1][1], Unknown | moves.NotTried)
+            if lost or desk.later().wall - desk.wall > LONGEST_TURN:
+                answers.append((order, NOT_TRIED))
+            else:
+                answers.append((order, open_wire(desk, order.broker_account).place(_request(order))))
+    finally:
+        works += record(answers, desk.later())
     return works
 
 
@@ -82,8 +87,7 @@ def mark_sending(order_ids: Collection[int], desk: Desk) -> tuple[list[Order], l
     """Commit which orders this worker sends now, and why others may not be sent any more."""
     rows = list(
         Order.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
-        .select_related("broker_account__user", "contract", "allocation__strategy__basket",
-                        "allocation__broker_account__user")  # fmt: skip
+        .select_related("broker_account", "contract", "allocation__strategy", "allocation__broker_account")
         .filter(pk__in=order_ids, status=OrderState.READY)
         .order_by("action", "pk")
     )
@@ -123,51 +127,54 @@ def _refuse(order: Order, refusal: moves.Refusal, desk: Desk) -> None:
     tell.order_changed(desk, order)
 
 
-def _record(order: Order, answer: Answer, desk: Desk) -> list[Work]:
-    """Write the answer; an order that the broker took waits for its fills, nothing follows from it."""
-    if isinstance(answer, Ack) and _acknowledged(order, answer, desk):
-        return []
-    return record_answer(order.pk, answer, desk)
+def record(answers: list[tuple[Order, Answer]], desk: Desk) -> list[Work]:
+    """Write the answers; an order that the broker took waits for its fills, nothing follows from it."""
+    works = _acknowledge([(order, answer) for order, answer in answers if isinstance(answer, Ack)], desk)
+    rest = [(order, answer) for order, answer in answers if not isinstance(answer, Ack)]
+    return works + [work for order, answer in rest for work in record_answer(order.pk, answer, desk)]
 
 
 @transaction.atomic
-def _acknowledged(order: Order, answer: Ack, desk: Desk) -> bool:
-    """The usual answer in one statement; False when a fill, a report or a look-up came first."""
-    waiting = Order.objects.filter(pk=order.pk, status=OrderState.SENDING)
-    found = waiting.update(
-        status=OrderState.ACKED, broker_order_id=answer.broker_order_id, next_lookup_at=None
-    )
-    if not found:
-        return False
-    _note_answer(order, answer, desk)
-    calls.land(order.broker_account_id, order.client_ref, desk.wall)
-    order.status, order.broker_order_id = OrderState.ACKED, answer.broker_order_id
-    tell.order_changed(desk, order)
-    return True
+def _acknowledge(answers: list[tuple[Order, Ack]], desk: Desk) -> list[Work]:
+    """The usual answers, a statement for all; where a fill or report came first it says more, and stays."""
+    if not answers:
+        return []
+    orders = [order for order, _ in answers]
+    rows = Order.objects.select_for_update(no_key=True).filter(pk__in=[order.pk for order in orders])
+    now = dict(rows.order_by("pk").values_list("pk", "status"))
+    taken = []
+    for order, answer in answers:
+        state = moves.answered(now[order.pk], order.attempt, answer)
+        if state is not None:
+            order.status, order.broker_order_id, order.next_lookup_at = state.status, answer.broker_order_id, None
+            tell.order_changed(desk, order)
+            taken.append(order)
+    pgbulk.update(Order, taken, ["status", "broker_order_id", "next_lookup_at"])
+    _note_answers(answers, desk)
+    calls.land_all(orders, desk.wall)
+    # one that had been given up as unanswered held its run back
+    return [Work(WorkKind.ADVANCE, o.execution_id) for o in taken if now[o.pk] == OrderState.UNKNOWN]
 
 
-def _note_answer(order: Order, answer: Answer, desk: Desk) -> None:
-    upstream = "" if isinstance(answer, Ack) else answer.upstream
+def _note_answers(answers: Sequence[tuple[Order, Answer]], desk: Desk) -> None:
     OrderEvent.objects.bulk_create(
-        [OrderEvent(order=order, kind=type(answer).__name__, source="answer",
-                    dedupe_key="answer", payload={"upstream": upstream}, at=desk.now)],
+        [OrderEvent(order=order, kind=type(answer).__name__, source="answer", dedupe_key="answer",
+                    payload={"upstream": "" if isinstance(answer, Ack) else answer.upstream}, at=desk.now)
+         for order, answer in answers],
         ignore_conflicts=True,
     )  # fmt: skip
 
 
 @transaction.atomic
-def record_answer(order_id: int, answer: Answer, desk: Desk) -> list[Work]:
-    """Write the broker's answer to a sent order; fills that came first are kept."""
+def record_answer(order_id: int, answer: NotTaken, desk: Desk) -> list[Work]:
+    """Write why the broker has not taken a sent order; fills that came first are kept."""
     order = (
         Order.objects.select_for_update(of=("self",), no_key=True)
         .select_related("allocation__broker_account__user", "broker_account__user")
         .get(pk=order_id)
     )
-    _note_answer(order, answer, desk)
-    if isinstance(answer, Ack):
-        order.broker_order_id = answer.broker_order_id
-    else:
-        order.upstream = answer.upstream or order.upstream
+    _note_answers([(order, answer)], desk)
+    order.upstream = answer.upstream or order.upstream
     tries = _tries(order) if isinstance(answer, NeverSent) else order.attempt
     taken = moves.answered(order.status, tries, answer)
     if taken is not None:

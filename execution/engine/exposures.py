@@ -54,9 +54,10 @@ class Book:
         return replace(self, lots=max(self.lots, lots), units=units)
 
 
-def books_of(pair: StrategyBrokerAllocation, desk: Desk) -> dict[int, Book]:
-    """The pair's own book, by its id: what it holds."""
-    return {pair.pk: _empty(pair)} | _held({"allocation": pair}, desk)
+def books_of(pairs: Iterable[StrategyBrokerAllocation], desk: Desk) -> dict[int, Book]:
+    """By pair, its own book: what it holds."""
+    empty = {pair.pk: _empty(pair) for pair in pairs}
+    return empty | _held({"allocation__in": list(empty)}, desk)
 
 
 def books_of_user(user_id: int, desk: Desk) -> dict[int, Book]:

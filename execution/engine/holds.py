@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import Max, QuerySet, Sum
 
-from allocations.models import StrategyBrokerAllocation
 from execution.engine.desk import Desk
 from execution.models import AccountBook, Mismatch, Order, Position, StrategyExecution
 from execution.services import lock_account
@@ -21,18 +20,17 @@ if TYPE_CHECKING:
     from execution.engine.orders import Ticket
 
 
-def mismatch_of(pair: StrategyBrokerAllocation, desk: Desk) -> Mismatch | None:
-    """The oldest open mismatch that concerns the pair: its own, its account's, or of what it holds."""
-    held = Position.objects.filter(allocation=pair, timeline=desk.timeline).exclude(quantity=0)
-    mine = Q(allocation=pair) | Q(allocation=None) | Q(contract__in=held.values("contract"))
-    rows = _open(pair.broker_account_id, desk).filter(mine)
-    return rows.select_related("contract").order_by("pk").first()
+def open_mismatches(account_id: int, desk: Desk) -> QuerySet[Mismatch]:
+    """What the account's broker and we disagree about."""
+    return Mismatch.objects.filter(
+        broker_account=account_id, timeline=desk.timeline, resolved_at=None
+    )
 
 
-def unread_since(pair: StrategyBrokerAllocation, desk: Desk) -> str:
+def unread_since(account_id: int, desk: Desk) -> str:
     """The broker's words while the account's books cannot be read; "" while they can."""
     failing = AccountBook.objects.filter(
-        broker_account=pair.broker_account_id, timeline=desk.timeline, failing_since__isnull=False
+        broker_account=account_id, timeline=desk.timeline, failing_since__isnull=False
     )
     return failing.values_list("why", flat=True).first() or ""
 
@@ -80,13 +78,7 @@ def _spare(
 
 
 def _missing(execution: StrategyExecution, contracts: set[int], desk: Desk) -> dict[int, int]:
-    rows = _open(execution.allocation.broker_account_id, desk).filter(
+    rows = open_mismatches(execution.allocation.broker_account_id, desk).filter(
         contract__in=contracts, product=execution.allocation.product, missing__gt=0
     )
     return dict(rows.order_by().values_list("contract").annotate(Max("missing")))
-
-
-def _open(account_id: int, desk: Desk) -> QuerySet[Mismatch]:
-    return Mismatch.objects.filter(
-        broker_account=account_id, timeline=desk.timeline, resolved_at=None
-    )

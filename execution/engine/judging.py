@@ -12,15 +12,13 @@ from django.conf import settings
 
 from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Denial
-from allocations.selectors import effective_states
 from brokers.types import ReadFailed
-from execution.engine import holds, limits, margins, siblings, waiting
+from execution.engine import limits, margins, siblings, waiting
+from execution.engine.account_view import AccountView
 from execution.engine.desk import Desk
 from execution.engine.exposures import Book
-from execution.engine.wires import open_wire
-from execution.models import Order, Position, StrategyExecution
+from execution.models import StrategyExecution
 from execution.reconcile.words import about
-from execution.states import OrderState
 from market.kernel import calendar
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.contracts import exchange_of
@@ -61,23 +59,27 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """`margin` is the pair's when all is filled, `needed` the most of free funds on the way; rupees."""
+
     legs: list[ResolvedLeg]
     margin: Decimal
+    needed: Decimal
 
 
-def judge(execution: StrategyExecution, desk: Desk) -> Plan | Stop:
+def judge(execution: StrategyExecution, view: AccountView) -> Plan | Stop:
     """The plan, or why there is none now. Writes nothing."""
-    legs = found_legs(execution, desk)
+    legs = found_legs(execution, view)
     if isinstance(legs, Stop):
         return legs
-    return guarded(execution, legs, desk) or _undeclared(execution, legs) or _within_limits(
-        execution, legs, desk
+    return guarded(execution, legs, view.desk) or _undeclared(execution, legs) or _within_limits(
+        execution, legs, view
     )  # fmt: skip
 
 
-def found_legs(execution: StrategyExecution, desk: Desk) -> list[ResolvedLeg] | Stop:
+def found_legs(execution: StrategyExecution, view: AccountView) -> list[ResolvedLeg] | Stop:
     """The contracts to enter now: in time, not stopped, resolved or as they were armed; or why not."""
-    stop = untimely(execution, desk) or stopped(execution.allocation, desk)
+    desk = view.desk
+    stop = untimely(execution, desk) or stopped(execution.allocation, view)
     if stop is not None:
         return stop
     if siblings.has_failed(execution):
@@ -153,36 +155,33 @@ def tolerance_of(execution: StrategyExecution) -> timedelta:
     return own + (execution.timeline.speed - 1) * TIME_TO_ACT
 
 
-def stopped(pair: StrategyBrokerAllocation, desk: Desk) -> Stop | None:
+def stopped(pair: StrategyBrokerAllocation, view: AccountView) -> Stop | None:
     """Why the pair may not enter now, if so: as `shut`, or an order of it has no answer."""
-    stop = shut(pair, desk)
+    stop = shut(pair, view)
     if stop is not None:
         return stop
-    unknown = Order.objects.filter(
-        allocation=pair, timeline=desk.timeline, status=OrderState.UNKNOWN
-    ).exists()
-    if unknown:
+    if view.is_unanswered(pair):
         return Stop(Status.DENIED, Denial.FROZEN, Denial.FROZEN.text)
-    return _unreconciled(pair, desk)
+    return _unreconciled(pair, view)
 
 
-def _unreconciled(pair: StrategyBrokerAllocation, desk: Desk) -> Stop | None:
+def _unreconciled(pair: StrategyBrokerAllocation, view: AccountView) -> Stop | None:
     """The broker's book and ours differ, or it cannot be read now."""
-    mismatch = holds.mismatch_of(pair, desk)
+    mismatch = view.mismatch_of(pair)
     if mismatch is not None:
         title, _ = about(mismatch)
         return Stop(Status.DENIED, "MISMATCH", f"{title}: {mismatch.subject}. See Reconciliation.")
-    why = holds.unread_since(pair, desk)
+    why = view.unread_since
     return Stop(Status.DENIED, "BOOKS_UNREAD", why, may_clear=True) if why else None
 
 
-def shut(pair: StrategyBrokerAllocation, desk: Desk) -> Stop | None:
+def shut(pair: StrategyBrokerAllocation, view: AccountView) -> Stop | None:
     """Whether session, paper switch or trading state stand against any entry of the pair."""
-    if not desk.is_open(pair.strategy.underlying):
-        return outside_session(pair, desk, Status.MISSED)
+    if not view.desk.is_open(pair.strategy.underlying):
+        return outside_session(pair, view.desk, Status.MISSED)
     if pair.broker_account.mode == "paper" and not settings.PLATFORM.enable_paper_trading:
         return Stop(Status.DENIED, "PAPER_DISABLED", "Paper trading is switched off here.")
-    state = effective_states([pair])[pair.pk]
+    state = view.state(pair)
     if state.denial is not None:
         return Stop(Status.DENIED, state.denial, f"{state.scope}: {state.reason or state.denial.text}")
     return None
@@ -208,30 +207,30 @@ def _undeclared(execution: StrategyExecution, legs: list[ResolvedLeg]) -> Stop |
 
 
 def _within_limits(
-    execution: StrategyExecution, legs: list[ResolvedLeg], desk: Desk
+    execution: StrategyExecution, legs: list[ResolvedLeg], view: AccountView
 ) -> Plan | Stop:
     pair = execution.allocation
-    holdings = [(p.contract.spec, p.quantity) for p in held_by(pair, desk) if p.quantity]
+    holdings = [(p.contract.spec, p.quantity) for p in view.held_by(pair)]
     wanted = [(leg.contract, leg.signed(execution.lots)) for leg in legs]
     try:
-        margin = margins.requirement([*holdings, *wanted], desk.frame)
-        needed = funds_needed(execution, legs, desk)
+        margin = view.sheet.requirement([*holdings, *wanted])
+        needed = funds_needed(execution, legs, view)
     except margins.NoMargin as error:
         return Stop(Status.DENIED, "NO_QUOTE", str(error), may_clear=True)
     return (
-        beyond_limits(pair, lambda book: book.entering(legs, execution.lots), desk)
-        or funded(pair, needed, desk)
-        or Plan(legs, margin)
+        beyond_limits(pair, lambda book: book.entering(legs, execution.lots), view)
+        or funded(needed, view)
+        or Plan(legs, margin, needed)
     )
 
 
 def beyond_limits(
-    pair: StrategyBrokerAllocation, then: Callable[[Book], Book], desk: Desk
+    pair: StrategyBrokerAllocation, then: Callable[[Book], Book], view: AccountView
 ) -> Stop | None:
     """The tightest limit of pair, basket, account and user that would be broken if the pair's book
     became this one, by its name."""
     try:
-        broken = limits.broken(pair, then, desk)
+        broken = limits.broken(pair, then, view)
     except margins.NoMargin as error:
         return Stop(Status.DENIED, "NO_QUOTE", str(error), may_clear=True)
     if broken is None:
@@ -241,33 +240,29 @@ def beyond_limits(
     return Stop(Status.DENIED, breach.denial, words, breach.denial in MAY_CLEAR)
 
 
-def funded(pair: StrategyBrokerAllocation, needed: Decimal, desk: Desk) -> Stop | None:
+def funded(needed: Decimal, view: AccountView) -> Stop | None:
     """Whether the account's free funds reach; the broker is asked."""
     try:
-        funds = open_wire(desk, pair.broker_account).funds()
+        free = view.free_funds()
     except ReadFailed as error:
         return Stop(Status.DENIED, "FUNDS_UNREAD", f"The broker did not say: {error}", may_clear=True)
-    if needed <= funds.available:
+    if needed <= free:
         return None
     return Stop(
         Status.DENIED,
         "INSUFFICIENT_FUNDS",
-        f"{needed} rupees are needed at the worst step, {funds.available} are free. "
+        f"{needed} rupees are needed at the worst step, {free} are free. "
         "Add funds or enter fewer lots.",
     )
 
 
-def funds_needed(execution: StrategyExecution, legs: list[ResolvedLeg], desk: Desk) -> Decimal:
+def funds_needed(execution: StrategyExecution, legs: list[ResolvedLeg], view: AccountView) -> Decimal:
     """The most that the entry takes from free funds after any of its orders: premium and margin."""
-    account = execution.allocation.broker_account_id
-    rows = Position.objects.filter(
-        timeline=desk.timeline, allocation__broker_account_id=account
-    ).exclude(quantity=0)
-    before = [(p.contract.spec, p.quantity) for p in rows.select_related("contract")]
-    base = margins.requirement(before, desk.frame)
+    before = [(p.contract.spec, p.quantity) for p in view.held]
+    base = view.sheet.requirement(before)
     sequence = [leg for wave in waves(legs) for leg in wave]
     orders = [(leg.contract, leg.signed(execution.lots)) for leg in sequence]
-    blocked = margins.after_each(before, orders, desk.frame)
+    blocked = view.sheet.after_each(before, orders)
     paid = accumulate(_premium(leg, execution.lots) for leg in sequence)
     steps = zip(blocked, paid, strict=True)
     worst = max((margin - base + premium for margin, premium in steps), default=ZERO)
@@ -287,7 +282,3 @@ def reserve(leg: ResolvedLeg, lots: int) -> Decimal:
 def _premium(leg: ResolvedLeg, lots: int) -> Decimal:
     return leg.reference * leg.signed(lots) if leg.contract.is_option else ZERO
 
-
-def held_by(pair: StrategyBrokerAllocation, desk: Desk) -> list[Position]:
-    rows = Position.objects.filter(allocation=pair, timeline=desk.timeline)
-    return list(rows.select_related("contract"))

@@ -7,32 +7,30 @@ from decimal import Decimal
 
 from allocations.models import ScopeLimit, StrategyBrokerAllocation
 from allocations.risk import Breach, Denial, RiskLimit, breach, tightest_breach
-from allocations.selectors import limit_of, limits_over
+from allocations.selectors import limit_of
 from execution import services
 from execution.engine import exposures
-from execution.engine.desk import Desk
+from execution.engine.account_view import AccountView
 from execution.engine.exposures import Book
-from execution.engine.margins import Sheet
 from users.templatetags.money import grouped
 
 Scope = ScopeLimit.Scope
 
 
 def broken(
-    pair: StrategyBrokerAllocation, then: Callable[[Book], Book], desk: Desk
+    pair: StrategyBrokerAllocation, then: Callable[[Book], Book], view: AccountView
 ) -> tuple[str, Breach] | None:
     """The most strained limit that would be broken if the pair's book became this one, with its
-    scope's name; NoMargin without prices."""
-    rows = list(limits_over(pair))
-    books = exposures.books_of(pair, desk)
+    scope's name; NoMargin without prices. What others hold and have begun is read each time."""
+    rows, desk = view.limits_over(pair), view.desk
+    books = {pair.pk: view.book_of(pair)}
     if rows:
         books |= exposures.books_of_user(pair.broker_account.user_id, desk)
-    sheet = Sheet(desk.frame)
 
     def judged(limit: RiskLimit, held: list[Book]) -> Breach | None:
         changed = [then(book) if book.pair == pair.pk else book for book in held]
         before, after = (
-            exposures.exposure(side, desk, sheet, limit=limit) for side in (held, changed)
+            exposures.exposure(side, desk, view.sheet, limit=limit) for side in (held, changed)
         )
         return breach(limit, before, after)
 
@@ -41,16 +39,16 @@ def broken(
     return tightest_breach([*wider, own])
 
 
-def lock_shared(pair: StrategyBrokerAllocation) -> bool:
-    """Lock what the pair shares limits with, so that one entry at a time is judged; False when nothing.
+def lock_shared(view: AccountView) -> bool:
+    """Lock what the pairs share limits with, so that one entry at a time is judged; False when nothing.
 
     Needs a transaction, and no lock of a row yet.
     """
-    scopes = {row.scope for row in limits_over(pair)}
+    scopes = {row.scope for rows in view.shared_limits.values() for row in rows}
     if scopes & {Scope.USER, Scope.BASKET}:
-        services.lock_user(pair.broker_account.user_id)
+        services.lock_user(view.account.user_id)
     if Scope.ACCOUNT in scopes:
-        services.lock_account(pair.broker_account_id)
+        services.lock_account(view.account.pk)
     return bool(scopes)
 
 

@@ -4,7 +4,7 @@ these, and so does a headless day, so both are the same engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -25,6 +25,7 @@ from execution.engine import (
     settle,
     verify,
     wire,
+    working,
 )
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.snapshot import OpenOrder, Snapshot
@@ -37,9 +38,15 @@ from market.models import Timeline
 Status = StrategyExecution.Status
 Step = Callable[[int, Desk], list[Work]]
 
-PHASES = {"entry": entry, "exit": leave, "roll": roll, "adjust": adjust}
-STARTS: dict[str, Step] = {name: phase.start for name, phase in PHASES.items()}
-ADVANCES: dict[str, Step] = {name: phase.advance for name, phase in PHASES.items()}
+STARTS: dict[str, Step] = {
+    "entry": entry.start, "exit": leave.start, "roll": roll.start, "adjust": adjust.start,
+}  # fmt: skip
+ADVANCES: dict[str, Step] = {
+    "entry": working.advance, "exit": leave.advance, "roll": roll.advance, "adjust": adjust.advance,
+}  # fmt: skip
+#: Entries of one account are begun and advanced together, so many at a time: they read the same things.
+TOGETHER = {WorkKind.START: entry.start_all, WorkKind.ADVANCE: working.advance_all}
+MOST_TOGETHER = 10
 ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.DISPATCH: dispatch.dispatch,
     WorkKind.CANCEL: wire.cancel,
@@ -83,7 +90,29 @@ def perform(work: Work, desk: Desk) -> list[Work]:
     step = ON_ORDERS.get(work.kind)
     if step is not None:
         return step(work.id, desk)
-    phase = StrategyExecution.objects.values_list("phase", flat=True).get(pk=work.id)
+    return _perform_run(work, _phases([work])[work.id], desk)
+
+
+def perform_some(works: Sequence[Work], desk: Desk) -> tuple[list[Work], list[Work]]:
+    """The first of one account's works of one kind, with others where they go together: what was done,
+    and what follows."""
+    first = works[0]
+    if first.kind not in TOGETHER:
+        return [first], perform(first, desk)
+    phases = _phases(works)
+    if phases[first.id] != StrategyExecution.Phase.ENTRY:
+        return [first], _perform_run(first, phases[first.id], desk)
+    entries = [work for work in works if phases[work.id] == StrategyExecution.Phase.ENTRY]
+    done = entries[:MOST_TOGETHER]
+    return done, TOGETHER[first.kind]([work.id for work in done], desk)
+
+
+def _phases(works: Sequence[Work]) -> dict[int, str]:
+    rows = StrategyExecution.objects.filter(pk__in=[work.id for work in works])
+    return dict(rows.values_list("pk", "phase"))
+
+
+def _perform_run(work: Work, phase: str, desk: Desk) -> list[Work]:
     if work.kind is WorkKind.ADVANCE:
         return ADVANCES[phase](work.id, desk)
     # an exit closes no more than the broker has, so the net must be fresh

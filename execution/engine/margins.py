@@ -42,6 +42,17 @@ class Sheet:
                 by_underlying.setdefault(contract.underlying, []).append((contract, quantity))
         return sum((self._of_one(name, held) for name, held in by_underlying.items()), ZERO)
 
+    def after_each(self, before: Holdings, orders: Sequence[tuple[Contract, int]]) -> list[Decimal]:
+        """What is blocked after each order of this sequence has filled, on top of what is held.
+
+        The largest is what has to be there for the whole sequence to go through.
+        """
+        held, found = list(before), []
+        for order in orders:
+            held.append(order)
+            found.append(self.requirement(held))
+        return found
+
     def _of_one(self, underlying: str, held: list[tuple[Contract, int]]) -> Decimal:
         legs = [replace(self._leg(contract), quantity=quantity) for contract, quantity in held]
         nearest = min(legs, key=lambda leg: leg.contract.expiry)
@@ -61,15 +72,8 @@ def requirement(holdings: Holdings, frame: Frame) -> Decimal:
 
 
 def after_each(before: Holdings, orders: Sequence[tuple[Contract, int]], frame: Frame) -> list[Decimal]:
-    """What is blocked after each order of this sequence has filled, on top of what is held.
-
-    The largest is what has to be there for the whole sequence to go through.
-    """
-    sheet, held, found = Sheet(frame), list(before), []
-    for order in orders:
-        held.append(order)
-        found.append(sheet.requirement(held))
-    return found
+    """As `Sheet.after_each`, for one question of a frame."""
+    return Sheet(frame).after_each(before, orders)
 
 
 def shares(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from execution.engine.desk import Desk
 from execution.engine.orders import Ticket
 from execution.models import Order, StrategyExecution
 from market.kernel import contracts
+from market.models import Contract
 from market.services import ensure_contracts
 from strategies.rules import ResolvedLeg
 
@@ -46,6 +48,18 @@ def planned(execution: StrategyExecution, part: str = "legs") -> list[ResolvedLe
 
 def release(execution: StrategyExecution, orders: list[Order], desk: Desk) -> list[Order]:
     """Write the opening orders that may go now: all of wave 1, wave 2 in proportion to its fills."""
+    return Order.objects.bulk_create(made(execution, orders, contracts_of([execution]), desk))
+
+
+def contracts_of(executions: Iterable[StrategyExecution]) -> dict[str, Contract]:
+    """The rows of all contracts that the runs may open, by symbol."""
+    return ensure_contracts(leg.contract for execution in executions for leg in planned(execution))
+
+
+def made(
+    execution: StrategyExecution, orders: list[Order], rows: Mapping[str, Contract], desk: Desk
+) -> list[Order]:
+    """As `release`, for who writes the orders of several runs together."""
     legs, kept = planned(execution), planned(execution, "kept")
     version = execution.strategy_version
     kept_units = (execution.plan or {}).get("kept_units", {})
@@ -57,7 +71,6 @@ def release(execution: StrategyExecution, orders: list[Order], desk: Desk) -> li
         naked=(version.naked_calls, version.naked_puts),
         completion=version.completion,
     )
-    rows = ensure_contracts([leg.contract for leg in legs])
     tickets = [
         Ticket(
             contract=rows[goal.leg.contract.symbol],
@@ -69,7 +82,7 @@ def release(execution: StrategyExecution, orders: list[Order], desk: Desk) -> li
         )
         for goal in goals
     ]
-    return book.write(execution, tickets, orders, desk)
+    return book.made(execution, tickets, orders, desk)
 
 
 def is_complete(execution: StrategyExecution, orders: list[Order]) -> bool:

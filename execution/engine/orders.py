@@ -37,12 +37,19 @@ def write(
     execution: StrategyExecution, tickets: Iterable[Ticket], existing: list[Order], desk: Desk
 ) -> list[Order]:
     """READY orders for the tickets, one a slice; a ticket without a quote gets none."""
+    return Order.objects.bulk_create(made(execution, tickets, existing, desk))
+
+
+def made(
+    execution: StrategyExecution, tickets: Iterable[Ticket], existing: list[Order], desk: Desk
+) -> list[Order]:
+    """As `write`, for who writes the orders of several runs together."""
     fresh: list[Order] = []
     for ticket in holds.capped(execution, tickets, desk):
         quote = desk.frame.quote(ticket.contract.symbol)
         if quote is not None and ticket.lots > 0:
             fresh.extend(_slices(execution, ticket, quote, [*existing, *fresh], desk))
-    return Order.objects.bulk_create(fresh)
+    return fresh
 
 
 def write_stop(

@@ -15,9 +15,10 @@ from typing import Any
 from allocations.models import StrategyBrokerAllocation
 from brokers.models import BrokerAccount
 from brokers.types import Funds, ReadFailed
-from execution.engine import entry, margins
+from execution.engine import judging, margins
+from execution.engine.account_view import AccountView
 from execution.engine.desk import Desk
-from execution.engine.entry import Stop
+from execution.engine.judging import Stop
 from execution.engine.marks import ENTRY_CROSS, limit_price
 from execution.engine.snapshot import versions_to_enter
 from execution.engine.wires import open_wire
@@ -195,7 +196,7 @@ def _judged(planned: PairPlan, desk: Desk) -> PairPlan:
         allocation=planned.pair, timeline=desk.timeline, trading_day=desk.day, phase="entry",
         strategy_version=planned.version, lots=planned.pair.lots, cause="user", due_at=desk.now,
     )  # fmt: skip
-    verdict = entry.judge(execution, desk)
+    verdict = judging.judge(execution, AccountView([planned.pair], desk))
     return replace(planned, stop=verdict) if isinstance(verdict, Stop) else planned
 
 

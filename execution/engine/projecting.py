@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from decimal import Decimal
 
+import pgbulk
+
 from execution.engine import tell
 from execution.engine.desk import Desk
 from execution.models import Fill, Order, Position, Settlement
@@ -14,10 +16,10 @@ from market.kernel.money import ZERO, rupees
 from market.models import Timeline
 
 Key = tuple[int, int, str]  # pair, contract, product
-WRITTEN = (
+WRITTEN = [
     "leg_number", "quantity", "cost", "average_price", "realised", "charges", "opened_at", "updated_at",
     "day_opening_pnl", "day_charges_before",
-)  # fmt: skip
+]  # fmt: skip
 
 
 def rebuild(orders: Collection[Order], desk: Desk) -> list[Position]:
@@ -53,7 +55,7 @@ def project_all(positions: list[Position], desk: Desk) -> list[Position]:
     for position in positions:
         key = _key(position)
         _write(position, project(fills[key]), spent[key], settlements.get(position.pk), desk)
-        position.save(update_fields=WRITTEN)
+    pgbulk.update(Position, positions, WRITTEN)
     tell.book_changed(desk)
     return positions
 

@@ -12,13 +12,13 @@ from django.db.models import QuerySet
 
 from allocations.models import StrategyBrokerAllocation
 from execution.engine import adjusting, opens, runs, spent, tell, waiting
+from execution.engine.account_view import AccountView
 from execution.engine.adjusting import Change
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.judging import (
     MAY_CLEAR,
     Stop,
     guarded,
-    held_by,
     stopped,
     unresolved,
     untimely,
@@ -70,7 +70,8 @@ def _begin(execution: StrategyExecution, change: Change, desk: Desk) -> list[Wor
 
 def _arm(execution: StrategyExecution, desk: Desk) -> list[Work]:
     """Begin to wait for the old contract's old price; the next steps ask for the price alone."""
-    stop = _ended(execution, desk) or untimely(execution, desk) or stopped(execution.allocation, desk)
+    pair = execution.allocation
+    stop = _ended(execution, desk) or untimely(execution, desk) or stopped(pair, AccountView([pair], desk))
     if stop is None:
         try:
             watch = waiting.begin(execution, waiting.legs_of(execution, desk), desk)
@@ -93,7 +94,8 @@ def _arm(execution: StrategyExecution, desk: Desk) -> list[Work]:
 def _judged(execution: StrategyExecution, desk: Desk) -> Change | Stop:
     """What it opens now, or why it does not: in time, not stopped, guards, hedges, limits and funds."""
     pair = execution.allocation
-    stop = _ended(execution, desk) or untimely(execution, desk) or stopped(pair, desk)
+    view = AccountView([pair], desk)
+    stop = _ended(execution, desk) or untimely(execution, desk) or stopped(pair, view)
     if stop is not None:
         return stop
     try:
@@ -101,14 +103,14 @@ def _judged(execution: StrategyExecution, desk: Desk) -> Change | Stop:
     except Unresolvable as error:
         return unresolved(error)
     change = Change(
-        held=[position for position in held_by(pair, desk) if position.quantity],
+        held=view.held_by(pair),
         close=None,
         open=leg,
         lots=(execution.plan or {})["lots"],
         trade_lots=execution.lots,
         comes_back=True,
     )
-    stop = guarded(execution, [leg], desk) or adjusting.why_not(pair, change, desk, funds=True)
+    stop = guarded(execution, [leg], desk) or adjusting.why_not(pair, change, view, funds=True)
     return change if stop is None else _patient(execution, stop)
 
 

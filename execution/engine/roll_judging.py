@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from execution.engine.account_view import AccountView
 from execution.engine.desk import Desk
 from execution.engine.judging import Stop, stopped
 from execution.models import Position, StrategyExecution
@@ -36,7 +37,7 @@ class Rolling:
 
 def judged(execution: StrategyExecution, held: list[Position], desk: Desk) -> Rolling | Stop:
     """The roll at the prices of this frame, or why it is not taken."""
-    stop = stopped(execution.allocation, desk)
+    stop = stopped(execution.allocation, AccountView([execution.allocation], desk))
     if stop is not None:  # nothing new may be opened, so the old is not given up either
         return stop
     rules = {rule.number: rule for rule in leg_rules(execution.strategy_version)}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from django.db.models import QuerySet
+
 from execution.engine import tell
 from execution.engine.desk import Desk
 from execution.engine.judging import Stop
 from execution.models import Order, StrategyExecution
 
 Status = StrategyExecution.Status
+ENDED = ["status", "code", "detail", "started_at", "finished_at"]  # what ends a run
 TOLD = {
     Status.MISSED: "was missed",
     Status.DENIED: "was denied",
@@ -16,25 +21,42 @@ TOLD = {
 }
 
 
+def with_pair(rows: QuerySet[StrategyExecution]) -> QuerySet[StrategyExecution]:
+    """With all that a run is decided by; what a tick found first comes first."""
+    return rows.select_related(
+        "timeline",
+        "strategy_version",
+        "allocation__strategy__basket",
+        "allocation__broker_account__user",
+    ).order_by("due_at", "pk")
+
+
+def locked_all(ids: Iterable[int], status: Status) -> list[StrategyExecution]:
+    """These runs, locked, as far as they are in that status and no other worker holds them. Needs a
+    transaction."""
+    rows = StrategyExecution.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
+    return list(with_pair(rows.filter(pk__in=list(ids), status=status)))
+
+
 def locked(execution_id: int, status: Status) -> StrategyExecution | None:
-    """The run, locked, if it is in that status and no other worker holds it. Needs a transaction."""
-    return (
-        StrategyExecution.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
-        .select_related(
-            "timeline",
-            "strategy_version",
-            "allocation__strategy__basket",
-            "allocation__broker_account__user",
-        )
-        .filter(pk=execution_id, status=status)
-        .first()
-    )
+    """As `locked_all`, of one."""
+    return next(iter(locked_all([execution_id], status)), None)
+
+
+def orders_of_all(executions: Iterable[StrategyExecution]) -> dict[int, list[Order]]:
+    """By run, its orders, oldest first, locked. Needs a transaction; positions are locked after them."""
+    by_id = {execution.pk: execution for execution in executions}
+    found: dict[int, list[Order]] = {pk: [] for pk in by_id}
+    rows = Order.objects.select_for_update(of=("self",), no_key=True).filter(execution__in=by_id)
+    for order in rows.select_related("contract").order_by("pk"):
+        order.execution = by_id[order.execution_id]
+        found[order.execution_id].append(order)
+    return found
 
 
 def orders_of(execution: StrategyExecution) -> list[Order]:
-    """The run's orders, oldest first, locked. Needs a transaction; positions are locked after them."""
-    rows = execution.orders.select_for_update(of=("self",), no_key=True)
-    return list(rows.select_related("contract").order_by("pk"))
+    """As `orders_of_all`, of one."""
+    return orders_of_all([execution])[execution.pk]
 
 
 def keep_waiting(execution: StrategyExecution, code: str, detail: str) -> None:
@@ -57,11 +79,18 @@ def finish(
     execution: StrategyExecution, status: Status, desk: Desk, *, code: str = "", detail: str = ""
 ) -> None:
     """End the run; anything but a complete one is told to the owner."""
+    end(execution, status, desk, code=code, detail=detail)
+    execution.save(update_fields=ENDED)
+
+
+def end(
+    execution: StrategyExecution, status: Status, desk: Desk, *, code: str = "", detail: str = ""
+) -> None:
+    """As `finish`, for who writes the columns ENDED of several runs together."""
     execution.status = status
     execution.code = code
     execution.detail = detail or execution.detail
     execution.finished_at = desk.now
-    execution.save()
     tell.execution_changed(desk, execution)
     if status not in TOLD:
         return

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
+import structlog
+
 from execution.engine import dispatch, loop
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.models import Order, ReceiptAccount, StrategyExecution
+
+log = structlog.get_logger(__name__)
 
 
 class Turn:
@@ -14,6 +18,7 @@ class Turn:
 
     def __init__(self, works: Iterable[Work]) -> None:
         self.waiting = list(dict.fromkeys(works))
+        self._one_by_one = False
 
     def work_off(self, desk: Desk, *, is_over: Callable[[], bool]) -> None:
         """Do the works and what they make possible, until all is done or the turn is over.
@@ -32,12 +37,27 @@ class Turn:
                     self.waiting.append(following)
 
     def _do(self, work: Work, desk: Desk) -> list[Work]:
-        if work.kind is not WorkKind.DISPATCH:
-            self.waiting.remove(work)
-            return loop.perform(work, desk)
-        sends = [each.id for each in self.waiting if each.kind is WorkKind.DISPATCH]
-        self.waiting = [each for each in self.waiting if each.kind is not WorkKind.DISPATCH]
-        return dispatch.dispatch_all(sends, desk)
+        if work.kind is WorkKind.DISPATCH:
+            sends = [each.id for each in self.waiting if each.kind is WorkKind.DISPATCH]
+            self.waiting = [each for each in self.waiting if each.kind is not WorkKind.DISPATCH]
+            return dispatch.dispatch_all(sends, desk)
+        if work.kind in loop.TOGETHER and not self._one_by_one:
+            return self._do_some(work, desk)
+        self.waiting.remove(work)
+        return loop.perform(work, desk)
+
+    def _do_some(self, work: Work, desk: Desk) -> list[Work]:
+        """The work and its like. Where one of several fails nothing was written: each then goes alone, so
+        that it stops no other."""
+        alike = [work, *(each for each in self.waiting if each.kind is work.kind and each != work)]
+        try:
+            done, following = loop.perform_some(alike, desk)
+        except Exception:  # whatever it is, whose it is shows when each goes alone
+            log.exception("works_fail_together", kind=work.kind, works=len(alike))
+            self._one_by_one = True
+            return []
+        self.waiting = [each for each in self.waiting if each not in done]
+        return following
 
 
 def _turn(work: Work) -> int:

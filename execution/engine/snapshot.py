@@ -242,8 +242,9 @@ class Snapshot:
         return list(rows.select_related("allocation__strategy", "allocation__broker_account"))
 
     def _positions(self) -> QuerySet[Position]:
+        """Many share a pair, contract or version: each of these is read and made once, not once a row."""
         rows = Position.objects.filter(timeline=self.timeline).exclude(quantity=0)
-        return rows.select_related(
+        return rows.prefetch_related(
             "contract",
             "allocation__strategy_version",
             "allocation__strategy__basket",

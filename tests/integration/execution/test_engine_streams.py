@@ -34,7 +34,7 @@ class Idle:
 def test_an_account_without_any_event_is_asked_patiently(user, failing, waits):
     stop = threading.Event()
     wire = Idle(stop, failing)
-    streams = Streams(lambda works: None, stop, wire_of=lambda account: wire)
+    streams = Streams(lambda works: None, lambda accounts: None, stop, wire_of=lambda account: wire)
 
     streams._follow(make_account(user))
 

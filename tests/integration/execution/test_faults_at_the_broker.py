@@ -15,7 +15,7 @@ from brokers.types import (
 )
 from execution import services
 from execution.engine.apply import apply_books, apply_order, apply_trade
-from execution.engine.dispatch import record_answer
+from execution.engine.dispatch import record
 from market.kernel.frame import encode
 from tests.integration.execution.conftest import one_strategy
 from tests.integration.execution.fault_wires import (
@@ -63,7 +63,7 @@ def test_fault_18_a_fill_that_comes_before_the_acknowledgement_counts(desk_of):
     _, trades, now = books(desk, put(desk))
 
     apply_books(order.broker_account, [], trades, now, source="push")
-    record_answer(order.pk, wire.answer, now)
+    record([(order, wire.answer)], now)
 
     order.refresh_from_db()
     assert (order.status, order.filled_quantity, isinstance(wire.answer, Ack)) == ("FILLED", 130, True)

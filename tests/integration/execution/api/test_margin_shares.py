@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from allocations.models import StrategyBrokerAllocation
 from execution.engine import judging, margins, preview
+from execution.engine.account_view import AccountView
 from execution.models import Position, StrategyExecution
 from execution.views.scopes import tree_of
 from market.kernel.margin import ATTRIBUTION
@@ -97,9 +98,9 @@ def test_the_funds_needed_are_those_of_the_worst_order(untraded):
         allocation=pair, timeline=desk.timeline, trading_day=desk.day, phase="entry",
         strategy_version=plan.version, lots=pair.lots, cause="user", due_at=desk.now,
     )  # fmt: skip
-    verdict = judging.judge(run, desk)
+    verdict = judging.judge(run, AccountView([pair], desk))
 
-    needed = judging.funds_needed(run, verdict.legs, desk)
+    needed = judging.funds_needed(run, verdict.legs, AccountView([pair], desk))
 
     first, second = plan.orders
     worst = max(first.margin_after, second.margin_after + second.premium)

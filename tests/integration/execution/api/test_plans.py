@@ -10,7 +10,8 @@ from allocations.models import StrategyBrokerAllocation
 from baskets.models import Basket
 from execution import running, tasks
 from execution.api import plans
-from execution.engine import entry, preview
+from execution.engine import judging, preview
+from execution.engine.account_view import AccountView
 from execution.models import Order, PerformanceMetric, Position, StrategyExecution
 from market import quotes
 from tests.factories import make_account, make_allocation, make_day
@@ -320,7 +321,7 @@ def test_preview_and_engine_judge_alike(untraded, owner):
         strategy_version=plan.version, lots=pair.lots, cause="user", due_at=desk.now,
     )  # fmt: skip
 
-    verdict = entry.judge(run, desk)
+    verdict = judging.judge(run, AccountView([run.allocation], desk))
 
     assert Position.objects.count() == 0
     assert preview.preview([pair], desk, preview.FundsOnce(desk))[0].margin == verdict.margin
