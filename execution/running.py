@@ -71,7 +71,7 @@ def the_only_tick(desk: Desk) -> Iterator[bool]:
 
     The beat and each frame ask for one. What a dead worker began does not hold the next one up for long.
     """
-    client, seen = quotes.connection(), f"ticked:{desk.timeline.key}:{desk.frame.n}"
+    client, seen = quotes.connection(), f"looked:{desk.timeline.key}:{desk.frame.n}"
     free = client.set(TICKING, 1, nx=True, px=TICK_LOST_AFTER_MS)
     if not free:
         yield False

@@ -12,8 +12,10 @@ from datetime import timedelta
 
 import structlog
 from django.db import OperationalError, close_old_connections
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from allocations.models import StrategyBrokerAllocation
 from brokers.models import BrokerAccount
 from brokers.registry import adapter_for
 from brokers.types import Adapter, BrokerEvent, BrokerOrder, BrokerTrade, ReadFailed
@@ -32,7 +34,9 @@ APPLIERS = 4  # threads with a database connection; listeners only hold a socket
 POLL_SECONDS = 3.0
 RETRY_SECONDS = 1.0
 
-Enqueue = Callable[[list[Work]], None]
+GATHER = 0.02  # what follows from one call of ours comes within it
+
+Enqueue = Callable[[int, list[Work]], None]  # an account's works
 
 
 class Streams:
@@ -57,13 +61,14 @@ class Streams:
     def step(self) -> Timeline:
         """Listen to accounts that are new, and poll those with orders at the broker; the active world."""
         timeline = active_timeline()
+        if time.monotonic() - self._polled < POLL_SECONDS:
+            return timeline
+        self._polled = time.monotonic()
         for account in _trading_accounts(timeline):
             thread = self._listening.get(account.pk)
             if thread is None or not thread.is_alive():
                 self._listening[account.pk] = self._listen(account)
-        if time.monotonic() - self._polled >= POLL_SECONDS:
-            self._polled = time.monotonic()
-            self._poll(_with_orders(timeline))
+        self._poll(_with_orders(timeline))
         return timeline
 
     def join(self) -> None:
@@ -81,9 +86,13 @@ class Streams:
         last, wait = 0, 0.0  # the first page comes at once, even when it is empty
         while not self._stop.is_set():
             try:
-                page = self._wire_of(account).events(last, wait)
+                wire = self._wire_of(account)
+                page = wire.events(last, wait)
                 if page.events:
-                    self._appliers.submit(self._apply, account, page.events).result()
+                    self._stop.wait(GATHER)
+                    more = wire.events(page.last, 0.0)
+                    self._appliers.submit(self._apply, account, page.events + more.events).result()
+                    page = more
                 last, wait = page.last, PUSH_WAIT
             except (ReadFailed, OperationalError) as error:
                 log.warning("stream_interrupted", account=account.pk, error=str(error))
@@ -108,18 +117,19 @@ class Streams:
             desk,
             source="push",
         )
-        self._enqueue([Work(WorkKind.ADVANCE, execution) for execution in sorted(moved)])
+        self._enqueue(account.pk, [Work(WorkKind.ADVANCE, execution) for execution in sorted(moved)])
         if any(not report.client_ref for report in reports):  # somebody trades by hand
             books.ask([account.pk], desk.timeline, now=desk.wall)
-            self._enqueue([Work(WorkKind.RECONCILE, account.pk)])
+            self._enqueue(account.pk, [Work(WorkKind.RECONCILE, account.pk)])
 
 
 def _trading_accounts(timeline: Timeline) -> list[BrokerAccount]:
     """Connected accounts with a pair or with orders in this world."""
-    rows = BrokerAccount.objects.filter(archived_at=None, allocations__isnull=False)
+    pairs = StrategyBrokerAllocation.objects.filter(broker_account=OuterRef("pk"))
+    rows = BrokerAccount.objects.filter(Exists(pairs), archived_at=None)
     if timeline.source != Timeline.Source.LIVE:
         rows = rows.filter(mode=BrokerAccount.Mode.PAPER)
-    return list(rows.select_related("user").distinct().order_by("pk"))
+    return list(rows.select_related("user").order_by("pk"))
 
 
 def _with_orders(timeline: Timeline) -> list[int]:

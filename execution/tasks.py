@@ -94,8 +94,13 @@ def poll(accounts: list[int]) -> None:
 def enqueue(works: list[Work]) -> None:
     """Hand work to the workers; the rows stay, so what gets lost here is found by the next tick."""
     for account, mine in shift.by_account(works).items():
-        _send(account, [work for work in mine if work.kind not in BESIDE_ORDERS])
-        _send(account, [work for work in mine if work.kind in BESIDE_ORDERS], queue="celery")
+        hand_to(account, mine)
+
+
+def hand_to(account: int, works: list[Work]) -> None:
+    """As `enqueue`, of works that are known to be the account's."""
+    _send(account, [work for work in works if work.kind not in BESIDE_ORDERS])
+    _send(account, [work for work in works if work.kind in BESIDE_ORDERS], queue="celery")
 
 
 def start_after_commit(runs: Iterable[StrategyExecution], *, enqueue: Enqueue = enqueue) -> None:

@@ -52,7 +52,7 @@ def table(
             Process(
                 name="worker" if n == 1 else f"worker-{n}",
                 command=_celery("worker", "--pool=threads", "--concurrency=8", "--queues=orders,celery")
-                + ("--without-gossip", "--without-mingle")
+                + ("--without-gossip", "--without-mingle", "--without-heartbeat")
                 + (("--hostname", f"worker-{n}@%h") if n > 1 else ()),
                 beats_as=worker_name("worker" if n == 1 else f"worker-{n}"),
             )

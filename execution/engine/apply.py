@@ -32,6 +32,9 @@ MOVED = [
     "upstream", "next_lookup_at", "finished_at",
 ]  # fmt: skip
 
+#: No book has said anything of an order in these states.
+UNREPORTED = (*moves.NO_ANSWER, OrderState.ACKED)
+
 #: What a book may say of an order that ended before it was filled.
 ENDS = (BrokerStatus.CANCELLED, BrokerStatus.REJECTED, BrokerStatus.EXPIRED)
 
@@ -47,11 +50,9 @@ def apply_books(
     """Apply a broker's books; the ids of executions that moved. Foreign rows are left alone."""
     reports, deals = list(orders), list(trades)
     ours = _Ours(account, [*reports, *deals], desk)
-    known = set(
-        Fill.objects.filter(
-            timeline=desk.timeline, broker_account=account, order__in=ours.ids
-        ).values_list("order_id", "trade_id")
-    )
+    rows = Fill.objects.filter(timeline=desk.timeline, broker_account=account, order__in=ours.ids)
+    # a push is said once, a poll says it all again: what is known already should lock nothing
+    known = set(rows.values_list("order_id", "trade_id")) if source == "poll" else set()
     said: dict[int, Said] = defaultdict(Said)
     for deal in deals:
         order = ours.find(deal)
@@ -117,7 +118,7 @@ def apply_said(said: Mapping[int, Said], desk: Desk, *, source: str) -> set[int]
     orders = _locked(said)
     events: list[OrderEvent] = []
     filled = _write_fills(orders, said, desk, source, events)
-    ends = _ends(filled) if filled else {}
+    ends = _ends(order.pk for order in orders if order.pk in filled and order.status not in UNREPORTED)
     for order in orders:
         if order.pk in filled:
             _fill(order, filled[order.pk], ends.get(order.pk, []), desk)
@@ -161,9 +162,13 @@ def _write_fills(
         payload = {"quantity": fill.quantity, "price": str(fill.price)}
         events.append(_event(fill.order, desk, "fill", source, f"fill:{fill.trade_id}", payload))
     all_fills: dict[int, list[tuple[int, Decimal]]] = defaultdict(list)
-    rows = Fill.objects.filter(order__in={fill.order_id for fill in fresh})
-    for order_id, quantity, price in rows.values_list("order_id", "quantity", "price"):
-        all_fills[order_id].append((quantity, price))
+    for fill in fresh:
+        all_fills[fill.order_id].append((fill.quantity, fill.price))
+    before = [order.pk for order in orders if order.pk in all_fills and order.filled_quantity]
+    if before:
+        earlier = Fill.objects.filter(order__in=before).exclude(trade_id__in=[fill.trade_id for fill in fresh])
+        for order_id, quantity, price in earlier.values_list("order_id", "quantity", "price"):
+            all_fills[order_id].append((quantity, price))
     return {order_id: moves.sum_fills(fills) for order_id, fills in all_fills.items()}
 
 
@@ -198,7 +203,10 @@ def _new_fill(order: Order, deal: BrokerTrade, desk: Desk) -> Fill:
 def _ends(ids: Iterable[int]) -> dict[int, list[moves.End]]:
     """By order, the ends that the book has named, which may have come before the last fills."""
     found: dict[int, list[moves.End]] = defaultdict(list)
-    rows = OrderEvent.objects.filter(order__in=ids, kind__in=ENDS, payload__has_key="filled")
+    reported = list(ids)
+    if not reported:
+        return found
+    rows = OrderEvent.objects.filter(order__in=reported, kind__in=ENDS, payload__has_key="filled")
     for order_id, kind, payload in rows.order_by("pk").values_list("order_id", "kind", "payload"):
         found[order_id].append(moves.End(moves.REPORTED[BrokerStatus(kind)], payload["filled"]))
     return found

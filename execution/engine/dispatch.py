@@ -53,22 +53,19 @@ def dispatch_all(order_ids: Collection[int], desk: Desk) -> list[Work]:
     A worker that dies leaves what it had committed without an answer, so exits are committed one by
     one, and entries few at a time.
     """
-    if len(order_ids) > 1:
-        rows = Order.objects.filter(pk__in=order_ids, status=OrderState.READY).order_by("pk")
-        actions = list(rows.values_list("pk", "action"))
-        opening = [pk for pk, action in actions if action == Order.Action.OPEN]
-        parts = [[pk] for pk, action in actions if action == Order.Action.CLOSE]
-        parts += [opening[n : n + MOST_TOGETHER] for n in range(0, len(opening), MOST_TOGETHER)]
-    else:
-        parts = [list(order_ids)]
-    return [work for part in parts for work in _send_together(part, desk.later())]
+    left, works = set(order_ids), list[Work]()
+    while left:
+        looked_at, following = _send_together(left, desk.later())
+        works += following
+        left = left - looked_at if looked_at else set()
+    return works
 
 
-def _send_together(order_ids: Collection[int], desk: Desk) -> list[Work]:
+def _send_together(order_ids: Collection[int], desk: Desk) -> tuple[set[int], list[Work]]:
     """Committed as SENDING together, sent one after the other. When one has no answer, or the broker
     takes too long, the rest is not sent: its wave stands still, and nothing leaves long afterwards.
     """
-    sending, works = mark_sending(order_ids, desk)
+    looked_at, sending, works = mark_sending(order_ids, desk)
     answers: list[tuple[Order, Answer]] = []
     try:
         for order in sending:
@@ -77,34 +74,42 @@ def _send_together(order_ids: Collection[int], desk: Desk) -> list[Work]:
                 answers.append((order, NOT_TRIED))
             else:
                 answers.append((order, open_wire(desk, order.broker_account).place(_request(order))))
-    finally:
-        works += record(answers, desk.later())
-    return works
+    except Exception:
+        record(answers, desk.later())
+        raise
+    return looked_at, works + record(answers, desk.later())
 
 
 @transaction.atomic
-def mark_sending(order_ids: Collection[int], desk: Desk) -> tuple[list[Order], list[Work]]:
-    """Commit which orders this worker sends now, and why others may not be sent any more."""
+def mark_sending(order_ids: Collection[int], desk: Desk) -> tuple[set[int], list[Order], list[Work]]:
+    """Commit which of the first of these orders this worker sends now, and why others may not be sent any
+    more: an exit alone, entries a few at a time. The ids looked at, the orders to send, what follows."""
     rows = list(
         Order.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
         .select_related("broker_account", "contract", "allocation__strategy", "allocation__broker_account")
         .filter(pk__in=order_ids, status=OrderState.READY)
-        .order_by("action", "pk")
+        .annotate(is_unread=queueing.is_unread())
+        .order_by("action", "pk")[:MOST_TOGETHER]
     )
     if not rows:
-        return [], []
+        return set(), [], []
+    if rows[0].action == Order.Action.CLOSE:
+        del rows[1:]
     account = rows[0].broker_account
     lock_account(account.pk)  # a halt of the account commits before or after, not between
-    works, able = [], []
+    works: list[Work] = []
+    able: list[Order] = []
     for order, refusal in zip(rows, _refusals(rows, desk), strict=True):
         if refusal is None:
             able.append(order)
         else:
             _refuse(order, refusal, desk)
             works.append(Work(WorkKind.ADVANCE, order.execution_id))
-    wanted = [(order.client_ref, calls.kind_of(order)) for order in queueing.unhindered(able)]
+    free = queueing.unhindered(able, is_unread=rows[0].is_unread)
+    wanted = [(order.client_ref, calls.kind_of(order)) for order in free]
     allowed = calls.take_some(account, wanted, desk.later().wall)
-    return _mark([order for order in able if order.client_ref in allowed], desk), works
+    sending = _mark([order for order in able if order.client_ref in allowed], desk)
+    return {order.pk for order in rows}, sending, works
 
 
 def _mark(orders: list[Order], desk: Desk) -> list[Order]:
@@ -270,7 +275,7 @@ def _login_refused(order: Order, desk: Desk) -> None:
         next_attempt(order, desk)
 
 
-def _refusals(orders: list[Order], desk: Desk) -> list[moves.Refusal | None]:
+def _refusals(orders: Sequence[Order], desk: Desk) -> list[moves.Refusal | None]:
     """Why each may not go out now: late, outside the session, or its pair is stopped."""
     states = effective_states({o.allocation for o in orders if o.action == Order.Action.OPEN})
     has_login = _has_login(orders[0], desk)

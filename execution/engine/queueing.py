@@ -13,7 +13,7 @@ from execution.states import AT_BROKER, RESTING, OrderState
 OPEN, CLOSE = Order.Action.OPEN, Order.Action.CLOSE
 
 
-def unhindered(orders: list[Order]) -> list[Order]:
+def unhindered(orders: list[Order], *, is_unread: bool) -> list[Order]:
     """Those of one account's orders, its exits first, that need not wait. Needs the account's lock."""
     if not any(order.action == OPEN for order in orders):
         return orders
@@ -22,12 +22,8 @@ def unhindered(orders: list[Order]) -> list[Order]:
         broker_account=orders[0].broker_account_id, timeline=orders[0].timeline_id
     )
     exits = Q(status=OrderState.READY, action=CLOSE)
-    unread = AccountBook.objects.filter(
-        broker_account=orders[0].broker_account_id, timeline=orders[0].timeline_id,
-        failing_since__isnull=False,
-    )  # fmt: skip
     others = [o for o in account.filter(Q(status__in=AT_BROKER) | exits) if o.pk not in going]
-    closed = any(_is_unasked_cancel(other) for other in others) or unread.exists()
+    closed = is_unread or any(_is_unasked_cancel(other) for other in others)
     free: list[Order] = []
     for order in orders:
         opens = order.action == OPEN
@@ -48,13 +44,18 @@ def waits() -> Q:
     at_broker = account.filter(contract=OuterRef("contract"), status__in=AT_BROKER)
     meets = at_broker.exclude(side=OuterRef("side")).exclude(order_type=moves.STOP)
     exits = account.filter(action=CLOSE, status=OrderState.READY)
-    unread = AccountBook.objects.filter(
+    cancels = account.filter(unasked_cancels())
+    hindered = Q(Exists(unknown)) | Q(Exists(meets)) | Q(Exists(exits)) | Q(is_unread())
+    return Q(action=OPEN) & (hindered | Q(Exists(cancels)))
+
+
+def is_unread() -> Exists:
+    """Whether the books of the order's account cannot be read."""
+    failing = AccountBook.objects.filter(
         broker_account=OuterRef("broker_account"), timeline=OuterRef("timeline"),
         failing_since__isnull=False,
     )  # fmt: skip
-    cancels = account.filter(unasked_cancels())
-    hindered = Q(Exists(unknown)) | Q(Exists(meets)) | Q(Exists(exits)) | Q(Exists(unread))
-    return Q(action=OPEN) & (hindered | Q(Exists(cancels)))
+    return Exists(failing)
 
 
 def unasked_cancels() -> Q:

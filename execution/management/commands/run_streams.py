@@ -13,7 +13,7 @@ from redis import RedisError
 
 from execution.running import heartbeat
 from execution.streams import Streams
-from execution.tasks import enqueue, poll, tick
+from execution.tasks import hand_to, poll, tick
 from market import quotes
 from market.models import Timeline
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        streams, frames = Streams(enqueue, poll, stop), quotes.Announcements()
+        streams, frames = Streams(hand_to, poll, stop), quotes.Announcements()
         while not stop.is_set():
             try:
                 timeline = streams.step()

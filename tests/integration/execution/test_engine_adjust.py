@@ -6,6 +6,7 @@ from allocations.risk import ScopeTerms
 from allocations.services import set_scope_limit
 from execution import services
 from execution.engine import adjust, adjusting, exposures
+from execution.engine.account_view import AccountView
 from execution.engine.adjusting import Asked
 from execution.models import Order
 from market.kernel.contracts import parse
@@ -43,7 +44,7 @@ def ask(desk, pair, *, at, **asked):
     seen = desk.player._desk(desk.player.last)
     pair.refresh_from_db()
     change = adjusting.change_of(pair, Asked(**asked), seen)
-    stop = adjusting.why_not(pair, change, seen, funds=True)
+    stop = adjusting.why_not(pair, change, AccountView([pair], seen), funds=True)
     if stop is not None:
         return stop.code
     owner = pair.broker_account.user

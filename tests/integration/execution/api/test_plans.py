@@ -171,7 +171,8 @@ def test_executing_hands_the_entries_to_the_workers_at_once(
     assert queued("orders") == []
 
 
-def test_an_exit_does_not_wait_behind_the_entries_of_its_account(untraded, owner, mine):
+def test_an_exit_does_not_wait_behind_the_entries_of_its_account(untraded, owner, mine, monkeypatch):
+    monkeypatch.setattr(running, "TICK_AGAIN_MS", 1)
     for key in ("orders", AFTER_ALL):
         quotes.connection().delete(key)
     running.forget_turns()

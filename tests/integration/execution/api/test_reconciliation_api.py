@@ -157,6 +157,7 @@ def test_the_first_tick_of_a_worker_has_every_account_read(traded, monkeypatch):
     for queue in ("orders", "celery"):
         quotes.connection().delete(queue)
     running.forget_turns()
+    monkeypatch.setattr(running, "TICK_AGAIN_MS", 1)
     AccountBook.objects.update(due_at=None)
     monkeypatch.setattr(tasks, "BOOT", f"test-{AccountBook.objects.first().pk}")
     quotes.connection().delete(f"ticked:{tasks.BOOT}")
