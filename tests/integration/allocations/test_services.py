@@ -118,12 +118,12 @@ def test_nobody_stops_what_is_anothers(pair, scope):
     assert TradingState.objects.count() == 0
 
 
-def test_states_take_two_queries_for_any_number_of_pairs(user, django_assert_num_queries):
+def test_states_take_one_query_for_any_number_of_pairs(user, django_assert_num_queries):
     basket = make_basket(user)
     strategies = [make_strategy(basket, name=f"S{n}") for n in range(2)]
     pairs = [make_allocation(s, make_account(user)) for s in strategies for _ in range(5)]
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         assert len(effective_states(pairs)) == 10
 
 
