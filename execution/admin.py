@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -12,14 +13,19 @@ from allocations.admin import OperatorAdmin
 from allocations.selectors import is_operator
 from execution.models import (
     Fill,
+    Mismatch,
     Order,
     OrderEvent,
     PerformanceMetric,
     Position,
+    Receipt,
+    ReceiptAccount,
     Settlement,
     StopWatch,
     StrategyExecution,
 )
+from users import selectors
+from users.models import AuditEntry
 
 PAIR = ("allocation__strategy", "allocation__broker_account")
 PAIR_SEARCH = (
@@ -118,6 +124,45 @@ class PerformanceMetricAdmin(OperatorAdmin):
     list_select_related = PAIR
     search_fields = PAIR_SEARCH
     ordering = ("-trading_day", "allocation_id")
+
+
+@admin.register(Mismatch)
+class MismatchAdmin(OperatorAdmin):
+    """Its owner decides; here one sees what is open and who chose what."""
+
+    list_display = (
+        "id", "broker_account", "kind", "subject", "ours", "theirs", "missing", "fix", "chosen",
+        "opened_at", "resolved_at", "resolution",
+    )  # fmt: skip
+    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "kind", "fix", "timeline")
+    list_select_related = ("broker_account",)
+    search_fields = ("subject", "number", "broker_account__label", "broker_account__user__email")
+    ordering = ("-pk",)
+    readonly_fields = ("audit",)
+
+
+class ReceiptAccountInline(OperatorInline):
+    model = ReceiptAccount
+    fields = (
+        "broker_account", "orders", "positions", "symbols", "checks", "next_check_at", "said",
+        "left_to_expire", "verified_at",
+    )  # fmt: skip
+    ordering = ("pk",)
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(OperatorAdmin):
+    list_display = ("id", "at", "user", "verb", "scope", "name", "timeline")
+    list_filter = ("verb", "scope", "timeline")
+    list_select_related = ("user", "timeline")
+    search_fields = ("name", "user__email")
+    ordering = ("-pk",)
+    readonly_fields = ("audit",)
+    inlines = (ReceiptAccountInline,)
+
+    def audited(self, obj: Receipt) -> Iterable[AuditEntry]:
+        """The act that it is the receipt of was written at the same instant."""
+        return selectors.audit_of(obj.user).filter(at=obj.at)
 
 
 @admin.register(StopWatch)

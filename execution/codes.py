@@ -31,6 +31,10 @@ _DENIED_BY_US = {
         "The broker did not say how much money is free, so nothing was sent.",
         "Check the broker's status and the account's login; the entry tries again within its tolerance.",
     ),
+    "HOURS_UNKNOWN": Reason(
+        "The exchange trades on this day, and its hours are not in the tables, so nothing was sent.",
+        "An operator imports the hours (special_sessions, import_facts); then enter by hand, exits go by themselves.",
+    ),
     "INSUFFICIENT_FUNDS": Reason(
         "The account does not have enough free money.", "Add funds, or enter fewer lots."
     ),
@@ -171,6 +175,10 @@ _ENDED = {
     "TRADE_OVER": Reason(
         "The trade that the leg belonged to has left, rolled or been entered anew since.",
         "Nothing: a leg comes back into its own trade only.",
+    ),
+    "TRADE_SPENT": Reason(
+        "What the trade had realised when it held nothing had reached its own stop, target or locked profit.",
+        "Nothing: the trade is over, and no leg comes back into it.",
     ),
     "WITHDRAWN": Reason("Withdrawn: an exit of the pair began.", NOTHING_TO_DO),
 }

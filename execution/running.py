@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.utils import timezone
@@ -29,6 +29,7 @@ TURN, BEGIN, POLL, LOOK = "turn", "begin", "poll", "look"
 TICKING = "ticking"
 TICK_LOST_AFTER_MS = 3000
 TICK_AGAIN_MS = 900  # at the same frame: the beat's second, less what two processes may differ
+WORKERS = "workers"  # the names of those that have not signed off
 TURN_LOST_AFTER = 5  # seconds; a turn is far shorter, so whoever had it has died
 
 
@@ -129,6 +130,31 @@ def used_of_limits(user_id: int, rows: Sequence[ScopeLimit]) -> dict[int, Exposu
 def heartbeat(process: str) -> None:
     """Say that the process is alive, for ten seconds."""
     quotes.connection().set(f"heartbeat:{process}", timezone.now().isoformat(), ex=10)
+
+
+def worker_heartbeat(name: str) -> None:
+    """Say that this worker is alive, and so that one is; it is missed from now on."""
+    now, pipe = timezone.now().isoformat(), quotes.connection().pipeline(transaction=False)
+    pipe.sadd(WORKERS, name)
+    for beating in ("worker", name):
+        pipe.set(f"heartbeat:{beating}", now, ex=10)
+    pipe.execute()
+
+
+def worker_ended(name: str) -> None:
+    """It stopped as it was asked to: nobody misses it."""
+    pipe = quotes.connection().pipeline(transaction=False)
+    pipe.srem(WORKERS, name)
+    pipe.delete(f"heartbeat:{name}")
+    pipe.execute()
+
+
+def workers() -> dict[str, bool]:
+    """Every worker that has not signed off, on any machine, and whether it gave a sign of life lately."""
+    client = quotes.connection()
+    names = sorted(name.decode() for name in cast("set[bytes]", client.smembers(WORKERS)))
+    beats = cast("list[bytes | None]", client.mget([f"heartbeat:{name}" for name in names])) if names else []
+    return {name: beat is not None for name, beat in zip(names, beats, strict=True)}
 
 
 def is_first(boot: str) -> bool:

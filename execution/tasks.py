@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from execution import silence
+from execution import hours, silence
 from execution.deaths import tell_operators
 from execution.engine import loop, shift
 from execution.engine.desk import Work, WorkKind
@@ -47,12 +47,12 @@ BOOT = uuid4().hex  # of this process
 def tick() -> None:
     """Find what is to be done; the rows are the queue, so a lost tick loses nothing."""
     heartbeat("beat")
-    heartbeat("worker")
     tell_operators()
     desk = desk_now()
     silence.watch(now=timezone.now(), frame=None if desk is None else desk.frame)
     if desk is None:
         return
+    hours.tell_unknown(desk)
     if is_first(BOOT):  # what happened while no worker ran is not known
         forget_turns()
         books.ask([pk for pk, _ in books.accounts_in(desk.timeline)], desk.timeline, now=desk.wall)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from market.facts import schema, tables
 from market.facts.schema import Row
-from market.facts.tables import Facts
+from market.facts.values import Facts
 from market.models import FACT_MODELS, FactsRevision
 
 

@@ -16,6 +16,7 @@ from django.db import transaction
 from market import fact_selectors
 from market.facts import schema, tables
 from market.facts.schema import Row, Table, WrongFact
+from market.facts.values import Facts
 from market.facts_in_force import under_profile
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.contracts import lot_size
@@ -141,7 +142,7 @@ def _require_consistent(rows: dict[str, list[Row]]) -> None:
         raise _refusal(wrong) from wrong
 
 
-def _keep_lots(facts: tables.Facts, revision: FactsRevision, by: By) -> None:
+def _keep_lots(facts: Facts, revision: FactsRevision, by: By) -> None:
     """A contract's row says the lot of the facts, also where the exchange changed it in place.
 
     What is held stays the same quantity: it is another number of lots.

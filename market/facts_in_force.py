@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 
 from market import fact_selectors
 from market.facts import tables
-from market.facts.tables import Facts
+from market.facts.values import Facts
 from market.kernel.profile import facts_from_config
 
 

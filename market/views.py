@@ -13,8 +13,9 @@ from django.views.decorators.http import require_GET
 from market import quotes, selectors
 from market.catalogue import chain as catalogue
 from market.catalogue import pictures, surface
-from market.kernel import calendar, contracts
+from market.kernel import contracts
 from market.kernel.frame import Frame
+from market.kernel.spot import spot_lives
 from market.models import Timeline
 from users.requests import SignedInRequest
 
@@ -94,7 +95,7 @@ def _series(frame: Frame, underlying: str, expiry: date, window: str) -> dict[st
         "rows": rows,
         "channel": f"chain:{underlying}:{expiry.isoformat()}",
         "parity": (underlying, expiry) in frame.synthetic,
-        "spot_is_live": calendar.spot_is_live(contracts.exchange_of(underlying), frame.now),
+        "spot_is_live": spot_lives(contracts.exchange_of(underlying), frame.now),
         "smile": pictures.smile_picture(points, found.forward) if found.forward else None,
         "term": pictures.term_picture(terms),
     }

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
 
+from allocations.risk import LIMITS
 from baskets.models import Basket
 from marketplace import selectors, services
 from marketplace.models import FeeEntry, FeeTerms, Invoice, Listing, RecommendedLimit, Subscription
@@ -19,7 +20,6 @@ from users.errors import Refused
 from users.requests import signed_in
 
 OFFER = ("summary", "risks", "minimum_capital", "public_track_record")
-LIMITS = ("max_lots", "max_day_loss", "max_margin", "max_open_positions")
 TERMS = ("monthly_fee", "performance_rate", "gst_registered")
 
 

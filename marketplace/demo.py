@@ -84,7 +84,8 @@ def _published_basket(curator: User, now: datetime) -> Listing:
         )
         set_recommended_limit(
             by=curator, listing=listing, strategy=strategy, max_lots=5, max_day_loss=Decimal(40000),
-            max_margin=Decimal(1500000), max_open_positions=4, source=SOURCE, now=now,
+            max_margin=Decimal(1500000), max_open_positions=4, max_delta=Decimal(2500), max_vega=Decimal(20000),
+            source=SOURCE, now=now,
         )  # fmt: skip
     set_fee_terms(
         by=curator, listing=listing, monthly_fee=Decimal(499), performance_rate=Decimal("0.1"),

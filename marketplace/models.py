@@ -39,6 +39,12 @@ class RecommendedLimit(models.Model):
     max_day_loss = models.DecimalField(max_digits=14, decimal_places=2)
     max_margin = models.DecimalField(max_digits=16, decimal_places=2)
     max_open_positions = models.PositiveSmallIntegerField()
+    max_delta = models.DecimalField(
+        max_digits=14, decimal_places=2, null=True, blank=True, help_text="rupees an index point, either sign"
+    )
+    max_vega = models.DecimalField(
+        max_digits=14, decimal_places=2, null=True, blank=True, help_text="rupees a vol point, either sign"
+    )
 
     class Meta:
         constraints = [
@@ -49,6 +55,10 @@ class RecommendedLimit(models.Model):
                 condition=Q(max_lots__gt=0, max_day_loss__gt=0, max_margin__gt=0)
                 & Q(max_open_positions__gt=0),
                 name="recommended_limits_above_zero",
+            ),
+            models.CheckConstraint(
+                condition=(Q(max_delta=None) | Q(max_delta__gte=0)) & (Q(max_vega=None) | Q(max_vega__gte=0)),
+                name="recommended_greeks_not_negative",
             ),
         ]
 

@@ -11,13 +11,16 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from allocations.forms import LIMITS, MatrixForm
+from allocations.forms import EXITS, MatrixForm
+from allocations.risk import LIMITS
 from brokers.selectors import open_accounts_of
 from marketplace import selectors, services
 from marketplace.models import Listing, RecommendedLimit
 from strategies.selectors import strategies_in
 from users.errors import Refused
 from users.requests import SignedInRequest
+
+OWN = ("square_off_at_loss", *EXITS)  # what no curator recommends
 
 
 @login_required
@@ -130,6 +133,7 @@ def _subscribed(
                 lots=terms.lots,
                 product=terms.product,
                 **{name: entered[name] if known else getattr(terms, name) for name in LIMITS},
+                own={name: entered[name] for name in OWN},
             )
         )
     try:

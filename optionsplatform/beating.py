@@ -7,11 +7,14 @@ import sys
 
 import redis
 
+from optionsplatform.processes import worker_name
+
 
 def beating(name: str, *, url: str) -> bool:
-    """Whether the process renewed its heartbeat in the last seconds."""
+    """Whether the process renewed its heartbeat in the last seconds; a worker is the one of this machine."""
+    beat = worker_name(name) if name == "worker" else name
     with redis.Redis.from_url(url, socket_timeout=5) as connection:
-        return bool(connection.exists(f"heartbeat:{name}"))
+        return bool(connection.exists(f"heartbeat:{beat}"))
 
 
 if __name__ == "__main__":

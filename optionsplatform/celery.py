@@ -6,6 +6,8 @@ from typing import Any
 from celery import Celery, Task
 from django.db import close_old_connections
 
+from optionsplatform.pulse import Pulse
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "optionsplatform.settings")
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # bin/check makes them; no start waits for them
 
@@ -21,3 +23,4 @@ class Reusing(Task):
 app = Celery("optionsplatform", task_cls=Reusing)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add(Pulse)

@@ -174,6 +174,10 @@ class Children:
             elif child.pid is not None and not child.ready:
                 self._greet(child, now)
 
+    def heartbeats(self) -> list[str]:
+        """What the processes without a URL beat as."""
+        return [child.process.heartbeat for child in self._children.values() if child.process.beats]
+
     def waiting(self) -> list[str]:
         """Processes that were started and have not said that they are up."""
         return [name for name, child in self._children.items() if not child.ready]

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from execution import running
 from market import quotes
 from optionsplatform.metrics import exposition
 from optionsplatform.processes import BEATING
@@ -30,9 +31,10 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """200 when everything the desk needs is there; 503 names what is not."""
+    """200 when everything the desk needs is there; 503 names what is not; how many workers are alive."""
     problems = not_ready()
-    body = {"ready": not problems, "not_ready": problems}
+    workers = None if "valkey" in problems else sum(running.workers().values())
+    body = {"ready": not problems, "not_ready": problems, "workers": workers}
     return JsonResponse(body, status=503 if problems else 200)
 
 

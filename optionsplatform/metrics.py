@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Gauge, generate_lates
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from execution import running
 from execution.models import Order
 from execution.states import OPEN_STATES
 from market import quotes, selectors
@@ -31,6 +32,7 @@ class Desk(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield _heartbeats()
+        yield _workers()
         yield from _orders()
         yield _frame_age()
 
@@ -48,6 +50,12 @@ def _heartbeats() -> Metric:
         if left >= 0:
             family.add_metric([name], max(0.0, HEARTBEAT_SECONDS - left / 1000))
     return family
+
+
+def _workers() -> Metric:
+    """The living on all machines; the process `worker` above beats while there is one."""
+    alive = sum(running.workers().values())
+    return GaugeMetricFamily("options_workers_alive", "Worker processes with a heartbeat in the last 10 s", alive)
 
 
 def _orders() -> Iterator[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 
 HEARTBEAT_SECONDS = 10  # a process renews heartbeat:{name} in Valkey about once a second
@@ -15,7 +16,7 @@ class Process:
     name: str
     command: tuple[str, ...]
     url: str = ""
-    beats_as: str = ""  # the heartbeat that it shares with others of its kind; "": its own
+    beats_as: str = ""  # the name of its heartbeat where that is not its own name
 
     @property
     def heartbeat(self) -> str:
@@ -53,7 +54,7 @@ def table(
                 command=_celery("worker", "--pool=threads", "--concurrency=8", "--queues=orders,celery")
                 + ("--without-gossip", "--without-mingle", "--without-heartbeat")
                 + (("--hostname", f"worker-{n}@%h") if n > 1 else ()),
-                beats_as="worker",
+                beats_as=worker_name("worker" if n == 1 else f"worker-{n}"),
             )
             for n in range(1, workers + 1)
         ),
@@ -65,6 +66,11 @@ def table(
         Process(name="live", command=("manage.py", "run_live")),
         Process(name="streams", command=("manage.py", "run_streams")),
     )
+
+
+def worker_name(process: str) -> str:
+    """Of one worker process among all that take from the queue: they may be on several machines."""
+    return f"{process}@{socket.gethostname()}"
 
 
 def _uvicorn(application: str, host: str, port: int) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from optionsplatform.children import Children
 from optionsplatform.embedded import Services
 from optionsplatform.kept import Kept
 from optionsplatform.postgres import Postgres
-from optionsplatform.processes import BEATING, table
+from optionsplatform.processes import BEATING, table, worker_name
 from optionsplatform.runtime import CannotStart
 from optionsplatform.valkey import Valkey
 
@@ -143,7 +143,9 @@ class Desk:
         for service in self._services:
             found = service.start()
             self._say(f"{service.name} is up{' (it was running already)' if found else ''}")
-        self._take_addresses().delete(*(f"heartbeat:{name}" for name in BEATING))
+        assert self._children is not None
+        beats = {*BEATING, *self._children.heartbeats()}
+        self._take_addresses().delete("workers", *(f"heartbeat:{name}" for name in beats))
 
     def _take_addresses(self) -> redis.Redis:
         assert self._services is not None
@@ -257,6 +259,7 @@ class Desk:
             if self._valkey is not None:
                 self._valkey.lpush("supervisor:deaths", orjson.dumps(death))
                 self._valkey.ltrim("supervisor:deaths", 0, 99)
+                self._valkey.srem("workers", worker_name(name))  # told of here, not as silent
         except redis.RedisError as problem:
             self._say(f"could not tell the operators that {name} died: {problem}")
 

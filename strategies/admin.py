@@ -16,6 +16,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
     UnfoldAdminTimeWidget,
+    UnfoldBooleanWidget,
 )
 
 from baskets.admin import BasketAdmin, CuratorAdmin, ReadOnlyCuratorAdmin, ReadOnlyInline, act, say
@@ -34,7 +35,7 @@ from users.requests import signed_in
 EDITED = (
     "entry_time", "exit_time", "take_profit", "take_profit_unit", "stop_loss", "stop_loss_unit", "trail",
     "trail_every", "trail_by", "lock_at", "lock_profit", "lock_every", "lock_by", "confirm_frames",
-    "roll_time", "roll_days_before",
+    "stop_at_broker", "roll_time", "roll_days_before",
 )  # fmt: skip
 
 
@@ -90,6 +91,10 @@ class StrategyForm(ConditionsForm, forms.ModelForm):
     confirm_frames = forms.IntegerField(
         min_value=1, max_value=10, required=False, widget=UnfoldAdminIntegerFieldWidget
     )
+    stop_at_broker = forms.BooleanField(
+        required=False, widget=UnfoldBooleanWidget,
+        help_text="stops of naked shorts rest at the broker too (SL-L); a leg needs a stop of its own",
+    )  # fmt: skip
     roll_time = forms.TimeField(required=False, widget=UnfoldAdminTimeWidget)
     roll_days_before = forms.IntegerField(
         min_value=0, max_value=30, required=False, widget=UnfoldAdminIntegerFieldWidget

@@ -158,10 +158,8 @@ def market_day(now: datetime) -> date:
 
 def _hours(underlying: str, day: date) -> tuple[time, time]:
     exchange = contracts.exchange_of(underlying)
-    session = calendar.session(exchange, day)
-    while session is None:
+    while calendar.unknown_hours(exchange, day) or (session := calendar.session(exchange, day)) is None:
         day = calendar.next_trading_day(exchange, day)
-        session = calendar.session(exchange, day)
     config = settings.PLATFORM.indian_market_config
     start, end = config["trading_start_time"], config["trading_end_time"]
     return (

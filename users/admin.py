@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from allauth.account.decorators import secure_admin_login
 from allauth.mfa.adapter import get_adapter
@@ -16,11 +17,16 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from users.models import ApiKey, AuditEntry, Notice, User
+from users import selectors
+from users.models import AlarmChannel, AlarmDelivery, ApiKey, AuditEntry, Notice, User
 
+SHOWN = 50  # of the audit log or of the tries of a delivery, beside a row
 django_login = admin.site.login
 django_admin_view = admin.site.admin_view
 # Unfold is drawn by Alpine, which evaluates expressions; only staff get these pages.
@@ -59,7 +65,17 @@ admin.site.login = login  # type: ignore[method-assign]  # the documented way to
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Rows that are made elsewhere: the admin shows them and changes nothing."""
+    """Rows that are made elsewhere: the admin shows them and changes nothing. One that names `audit` among
+    its readonly fields shows what the audit log has of the row."""
+
+    def audited(self, obj: Any) -> Iterable[AuditEntry]:
+        return selectors.audit_about(obj)[:SHOWN]
+
+    @admin.display(description="Audit log")
+    def audit(self, obj: Any) -> str:
+        rows = ((f"{localtime(e.at):%d %b %Y %H:%M:%S}", e.action, e.actor or "the desk", e.source)
+                for e in self.audited(obj))  # fmt: skip
+        return format_html_join(mark_safe("<br>"), "{} {} by {} ({})", rows) or "nothing"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -155,6 +171,38 @@ class NoticeAdmin(ReadOnlyAdmin):
     list_filter = ("severity", "kind")
     list_select_related = ("user",)
     search_fields = ("title", "body", "user__email")
+
+
+@admin.register(AlarmChannel)
+class AlarmChannelAdmin(ReadOnlyAdmin):
+    """Without what signs or opens it; a webhook's path may be a secret too, so its host alone is told."""
+
+    list_display = ("name", "user", "kind", "to", "lowest", "topics", "created_at", "ended_at")
+    list_filter = ("kind", "lowest")
+    list_select_related = ("user",)
+    search_fields = ("name", "user__email")
+    exclude = ("sealed", "address")
+    readonly_fields = ("to", "audit")
+
+    @admin.display(description="To")
+    def to(self, channel: AlarmChannel) -> str:
+        is_webhook = channel.kind == AlarmChannel.Kind.WEBHOOK
+        return urlsplit(channel.address).hostname or "" if is_webhook else channel.address
+
+
+@admin.register(AlarmDelivery)
+class AlarmDeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("id", "channel", "notice", "status", "attempts", "next_try_at")
+    list_filter = ("status", "channel__kind")
+    list_select_related = ("channel", "notice")
+    search_fields = ("channel__name", "channel__user__email", "notice__title")
+    ordering = ("-pk",)
+    readonly_fields = ("said",)
+
+    @admin.display(description="What came of each try")
+    def said(self, delivery: AlarmDelivery) -> str:
+        rows = ((f"{localtime(t.at):%d %b %Y %H:%M:%S}", t.said) for t in delivery.tries.order_by("-pk")[:SHOWN])
+        return format_html_join(mark_safe("<br>"), "{} {}", rows) or "not tried yet"
 
 
 admin.site.unregister(Group)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from users.models import AlarmChannel, AlarmDelivery, ApiKey, AuditEntry, Notice, User
 
@@ -53,6 +53,12 @@ def deliveries_due(*, now: datetime) -> QuerySet[AlarmDelivery]:
 
 def keys_of(user: User) -> QuerySet[ApiKey]:
     return ApiKey.objects.filter(user=user).order_by("-id")
+
+
+def audit_about(obj: Model) -> QuerySet[AuditEntry]:
+    """What was done to one row, the newest first."""
+    rows = AuditEntry.objects.filter(object_type=obj._meta.label_lower, object_id=str(obj.pk))
+    return rows.select_related("actor").order_by("-id")
 
 
 def audit_of(user: User) -> QuerySet[AuditEntry]:

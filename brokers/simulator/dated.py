@@ -10,6 +10,7 @@ from typing import Any
 
 from brokers.simulator.wire import Refusal
 from market.facts import schema, tables
+from market.facts.values import Facts
 from market.kernel.contracts import facts_from_config
 
 
@@ -30,7 +31,7 @@ def take(document: dict[str, Any]) -> dict[str, Any]:
     return {"facts": tables.in_force().revision}
 
 
-def _built(found: dict[str, list[dict[str, str]]] | None, revision: int) -> tables.Facts:
+def _built(found: dict[str, list[dict[str, str]]] | None, revision: int) -> Facts:
     if found is None:
         return tables.packaged()
     rows = {

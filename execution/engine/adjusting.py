@@ -17,6 +17,7 @@ from execution.engine.judging import (
     Stop,
     beyond_limits,
     funded,
+    outside_session,
     reserve,
     stopped,
 )
@@ -114,7 +115,7 @@ def why_not(
     """Why the change may not be made: as an entry where it opens, naked shorts in any case."""
     desk = view.desk
     if not desk.is_open(pair.strategy.underlying):
-        return Stop(Status.DENIED, "OUTSIDE_SESSION", "The exchange is closed.")
+        return outside_session(pair, desk, Status.DENIED)
     if change.close is not None and change.open is None and closes.is_worthless(change.close, desk):
         return Stop(Status.DENIED, "NO_LIQUIDITY", "Nobody bids for it; it may expire.")
     stop = uncovered(pair, change)

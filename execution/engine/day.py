@@ -28,8 +28,7 @@ Status = StrategyExecution.Status
 
 def is_over(desk: Desk) -> bool:
     """Whether every exchange's session of the frame's day has closed."""
-    sessions = [calendar.session(exchange, desk.day) for exchange in EXCHANGES]
-    return all(session is None or desk.now >= session.close for session in sessions)
+    return all(desk.has_closed(exchange, desk.day) for exchange in EXCHANGES)
 
 
 def is_closed(desk: Desk) -> bool:

@@ -78,6 +78,16 @@ class Desk:
         return ist_day(self.frame.now)
 
     def is_open(self, underlying: str) -> bool:
-        """Whether the underlying's exchange trades at this market time."""
-        session = calendar.session(exchange_of(underlying), self.day)
+        """Whether the underlying's exchange trades at this market time; not while its hours are unknown."""
+        exchange = exchange_of(underlying)
+        session = None if calendar.unknown_hours(exchange, self.day) else calendar.session(exchange, self.day)
         return session is not None and session.is_open(self.now)
+
+    def has_closed(self, exchange: str, day: date) -> bool:
+        """Whether that day's session is over; a day whose hours are unknown is over when it has passed."""
+        if day != self.day:
+            return day < self.day
+        if calendar.unknown_hours(exchange, day):
+            return False
+        session = calendar.session(exchange, day)
+        return session is None or self.now >= session.close

@@ -19,7 +19,9 @@ from execution.engine.desk import Desk
 from execution.engine.exposures import Book
 from execution.models import StrategyExecution
 from execution.reconcile.words import about
+from market.kernel import calendar
 from market.kernel.calendar import OutsideCoverage
+from market.kernel.contracts import exchange_of
 from market.kernel.money import ZERO
 from strategies.rules import (
     CLEARING,
@@ -176,13 +178,19 @@ def _unreconciled(pair: StrategyBrokerAllocation, view: AccountView) -> Stop | N
 def shut(pair: StrategyBrokerAllocation, view: AccountView) -> Stop | None:
     """Whether session, paper switch or trading state stand against any entry of the pair."""
     if not view.desk.is_open(pair.strategy.underlying):
-        return Stop(Status.MISSED, "OUTSIDE_SESSION", "The exchange is closed.")
+        return outside_session(pair, view.desk, Status.MISSED)
     if pair.broker_account.mode == "paper" and not settings.PLATFORM.enable_paper_trading:
         return Stop(Status.DENIED, "PAPER_DISABLED", "Paper trading is switched off here.")
     state = view.state(pair)
     if state.denial is not None:
         return Stop(Status.DENIED, state.denial, f"{state.scope}: {state.reason or state.denial.text}")
     return None
+
+
+def outside_session(pair: StrategyBrokerAllocation, desk: Desk, status: Status) -> Stop:
+    """The exchange is closed, or nobody has told us today's hours."""
+    gap = calendar.unknown_hours(exchange_of(pair.strategy.underlying), desk.day)
+    return Stop(status, "HOURS_UNKNOWN", gap) if gap else Stop(status, "OUTSIDE_SESSION", "The exchange is closed.")
 
 
 def _undeclared(execution: StrategyExecution, legs: list[ResolvedLeg]) -> Stop | None:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from allocations.models import StrategyBrokerAllocation
-from execution.engine import adjusting, opens, runs, tell, waiting
+from execution.engine import adjusting, opens, runs, spent, tell, waiting
 from execution.engine.account_view import AccountView
 from execution.engine.adjusting import Change
 from execution.engine.desk import Desk, Work, WorkKind
@@ -71,7 +71,7 @@ def _begin(execution: StrategyExecution, change: Change, desk: Desk) -> list[Wor
 def _arm(execution: StrategyExecution, desk: Desk) -> list[Work]:
     """Begin to wait for the old contract's old price; the next steps ask for the price alone."""
     pair = execution.allocation
-    stop = _ended(execution) or untimely(execution, desk) or stopped(pair, AccountView([pair], desk))
+    stop = _ended(execution, desk) or untimely(execution, desk) or stopped(pair, AccountView([pair], desk))
     if stop is None:
         try:
             watch = waiting.begin(execution, waiting.legs_of(execution, desk), desk)
@@ -95,7 +95,7 @@ def _judged(execution: StrategyExecution, desk: Desk) -> Change | Stop:
     """What it opens now, or why it does not: in time, not stopped, guards, hedges, limits and funds."""
     pair = execution.allocation
     view = AccountView([pair], desk)
-    stop = _ended(execution) or untimely(execution, desk) or stopped(pair, view)
+    stop = _ended(execution, desk) or untimely(execution, desk) or stopped(pair, view)
     if stop is not None:
         return stop
     try:
@@ -131,13 +131,15 @@ def _patient(execution: StrategyExecution, stop: Stop) -> Stop:
     return replace(stop, may_clear=stop.may_clear or stop.code in MAY_CLEAR or hedge_may_come)
 
 
-def _ended(execution: StrategyExecution) -> Stop | None:
+def _ended(execution: StrategyExecution, desk: Desk) -> Stop | None:
+    """Its trade is over, or would be: what it has realised has reached the trade's own stop or target."""
     since = StrategyExecution.objects.filter(
         allocation=execution.allocation, timeline=execution.timeline, trading_day=execution.trading_day
     )
-    if not is_over(execution.due_at, since.exclude(pk=execution.pk)):
-        return None
-    return Stop(Status.DENIED, "TRADE_OVER", "The leg's trade has left, rolled or been entered anew since.")
+    if is_over(execution.due_at, since.exclude(pk=execution.pk)):
+        return Stop(Status.DENIED, "TRADE_OVER", "The leg's trade has left, rolled or been entered anew since.")
+    why = spent.words(execution, desk)
+    return Stop(Status.DENIED, "TRADE_SPENT", f"{why}.") if why else None
 
 
 def _under_way(execution: StrategyExecution) -> QuerySet[StrategyExecution]:

@@ -152,11 +152,14 @@ def _expiring(version: StrategyVersion, rows: list[Position], desk: Desk) -> lis
     """Positions whose roll or close is due by the version's rule."""
     if version.at_expiry == StrategyVersion.AtExpiry.SETTLE or version.roll_time is None:
         return []
+    exchange = rows[0].contract.exchange
+    if calendar.unknown_hours(exchange, desk.day):  # closed for trading until they are known
+        return []
     nearest: date = min(row.contract.expiry for row in rows)
     expiring = [row for row in rows if row.contract.expiry == nearest]
     due = _worth_little(version, expiring, desk) or (
         desk.now >= at(desk.day, version.roll_time)
-        and calendar.trading_days_between(rows[0].contract.exchange, desk.day, nearest)
+        and calendar.trading_days_between(exchange, desk.day, nearest)
         <= version.roll_days_before
     )
     return expiring if due else []

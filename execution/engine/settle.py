@@ -16,7 +16,7 @@ from execution.engine.desk import Desk
 from execution.engine.projecting import project_position
 from execution.engine.snapshot import Snapshot, provisional
 from execution.models import PerformanceMetric, Position, Settlement
-from market.kernel import calendar, charges, settlement
+from market.kernel import charges, settlement
 from market.kernel.clock import ist_day
 from market.kernel.contracts import Contract
 from market.kernel.money import ZERO, rupees
@@ -123,10 +123,7 @@ def settlement_price(contract: Contract, underlying: Decimal) -> Decimal:
 
 def _is_over(contract: Contract, desk: Desk) -> bool:
     """Whether the contract's last session has closed."""
-    if contract.expiry > desk.day:
-        return False
-    session = calendar.session(contract.exchange, contract.expiry)
-    return session is None or desk.now >= session.close
+    return desk.has_closed(contract.exchange, contract.expiry)
 
 
 def _value(contract: Contract, official: Official, desk: Desk) -> Value | None:

@@ -21,7 +21,6 @@ from execution.models import Order, OrderEvent
 from execution.rates import Kind
 from execution.services import lock_account
 from execution.states import RESTING, OrderState
-from market.kernel import calendar
 from market.kernel.clock import ist_day
 
 CHANGES_KEPT = 5  # of the price changes that a broker allows, for a person at its own screen
@@ -201,8 +200,7 @@ def _not_found(order_id: int, desk: Desk, *, words: str, absent: bool) -> None:
 
 def _its_day_is_over(order: Order, desk: Desk) -> bool:
     """Whether the session in which the order was written has closed, today or on an earlier day."""
-    session = calendar.session(order.contract.exchange, ist_day(order.created_at))
-    return session is None or desk.now >= session.close
+    return desk.has_closed(order.contract.exchange, ist_day(order.created_at))
 
 
 def give_up_moving(order: Order, code: str) -> list[Work]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from brokers.models import BrokerAccount
 from brokers.selectors import open_accounts_of
@@ -43,7 +44,13 @@ class AccountView:
 
     @property
     def agrees(self) -> bool:
-        return self.book is not None and self.book.failing_since is None and not self.mismatches
+        """Read whole, and nothing is open."""
+        book = self.book
+        return book is not None and book.read_at is not None and book.failing_since is None and not self.mismatches
+
+    def is_behind(self, asked: datetime) -> bool:
+        """Whether the reading that was asked for then has not been made yet."""
+        return self.book is not None and (self.book.read_at is None or self.book.read_at < asked)
 
 
 def overview(user: User, timeline: Timeline | None) -> list[AccountView]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -27,6 +28,8 @@ from execution.views.desk import running_timeline
 from users.errors import Refused
 from users.requests import SignedInRequest
 
+READ_WITHIN = timedelta(seconds=30)
+LONGEST_MOMENT = 14  # digits of milliseconds since 1970
 SILENT = "The market is silent, so nothing was done. Look at the state of the desk, then try again."
 
 
@@ -36,8 +39,20 @@ SILENT = "The market is silent, so nothing was done. Look at the state of the de
 def reconciliation(request: SignedInRequest) -> HttpResponse:
     """What agrees and what does not, account by account."""
     views = overview(request.user, running_timeline())
-    pairs = list(allocations_of(request.user))
-    return render(request, "execution/reconciliation.html", {"accounts": views, "pairs": pairs})
+    pairs, now = list(allocations_of(request.user)), datetime.now(UTC)
+    asked = _asked(request, now)
+    reading = asked is not None and any(view.is_behind(asked) for view in views)
+    context = {"accounts": views, "pairs": pairs, "now": now, "reading": reading}
+    return render(request, "execution/reconciliation.html", context)
+
+
+def _asked(request: SignedInRequest, now: datetime) -> datetime | None:
+    """When this page asked for a reading, while one may still come: it looks again until then."""
+    text = request.GET.get("asked", "")
+    if not text.isdecimal() or len(text) > LONGEST_MOMENT:
+        return None
+    asked = datetime.fromtimestamp(int(text) / 1000, UTC)
+    return asked if timedelta(0) <= now - asked <= READ_WITHIN else None
 
 
 @login_required
@@ -50,7 +65,7 @@ def look(request: SignedInRequest) -> HttpResponse:
         hand_over_after_commit(works)
         return f"The books of {len(works)} account{'' if len(works) == 1 else 's'} are being read."
 
-    return _done(request, ask)
+    return _done(request, ask, reads=True)
 
 
 @login_required
@@ -73,7 +88,7 @@ def settle(request: SignedInRequest, mismatch_id: int) -> HttpResponse:
         hand_over_after_commit(works)
         return f"Decided about {mismatch.subject}; the books are read again."
 
-    return _done(request, act, form)
+    return _done(request, act, form, reads=True)
 
 
 @login_required
@@ -92,8 +107,10 @@ def adopt(request: SignedInRequest, account_id: int) -> HttpResponse:
     return _done(request, act, form)
 
 
-def _done(request: SignedInRequest, act: Callable[[Desk], str], form: Any = None) -> HttpResponse:
-    """Do it and say so, or say why not; then back to the page."""
+def _done(
+    request: SignedInRequest, act: Callable[[Desk], str], form: Any = None, *, reads: bool = False
+) -> HttpResponse:
+    """Do it and say so, or say why not; then back to the page, which waits for the reading it asked for."""
     desk = desk_now()
     if form is not None and not form.is_valid():
         messages.error(request, "; ".join(f"{name}: {' '.join(e)}" for name, e in form.errors.items()))
@@ -102,6 +119,8 @@ def _done(request: SignedInRequest, act: Callable[[Desk], str], form: Any = None
     else:
         try:
             messages.success(request, act(desk))
+            if reads:
+                return redirect(f"{reverse('page-reconciliation')}?asked={int(desk.wall.timestamp() * 1000)}")
         except Refused as error:
             messages.error(request, f"{error} {error.fix}")
     return redirect("page-reconciliation")

@@ -21,6 +21,7 @@ from market.kernel.calendar import OutsideCoverage
 from market.kernel.clock import IST, ist_day
 from market.kernel.contracts import UNDERLYINGS, Contract
 from market.kernel.pricing import DAY_COUNT
+from market.kernel.spot import spot_lives
 from users.api.serializers import StrictSerializer, query
 
 DIGITS = {"iv": 6, "delta": 4, "gamma": 6, "theta": 2, "vega": 2}
@@ -84,7 +85,7 @@ class Chain(APIView):
                 "expiries": [day.isoformat() for day in known],
                 "lot_size": found.lot_size,
                 "spot": _text(found.spot),
-                "spot_is_live": calendar.spot_is_live(contracts.exchange_of(underlying), frame.now),
+                "spot_is_live": spot_lives(contracts.exchange_of(underlying), frame.now),
                 "forward": _text(found.forward),
                 "forward_is_synthetic": (underlying, expiry) in frame.synthetic,
                 "day_count": DAY_COUNT,

@@ -21,6 +21,7 @@ from market.kernel import calendar, pricing
 from market.kernel.clock import ist_day
 from market.kernel.contracts import Contract, exchange_of
 from market.kernel.frame import Frame
+from market.kernel.spot import spot_lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def divergence(frame: Frame, underlying: str) -> Divergence | None:
         carry=carry,
         excess=None if difference is None or carry is None else difference - carry,
         spot=frame.spot(underlying),
-        spot_is_live=calendar.spot_is_live(exchange_of(underlying), frame.now),
+        spot_is_live=spot_lives(exchange_of(underlying), frame.now),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from market.facts.tables import Facts
+from market.facts.values import Facts
 from market.importers.rows import BadRow, Listed, Lot, Master
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.contracts import lot_size

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from market.facts import tables
-from market.facts.tables import Facts, Hours, SpecialSession
+from market.facts.values import Facts, Hours, SpecialSession
 from market.kernel.clock import at, ist_day
 
 ONE_DAY = timedelta(days=1)
@@ -64,6 +64,15 @@ def session(exchange: str, day: date, *, facts: Facts | None = None) -> Session 
     hours = _hours(exchange, day, known)
     opened, closed = at(day, hours.open), at(day, hours.close)
     return Session(opened, closed, ((opened, closed),))
+
+
+def unknown_hours(exchange: str, day: date, *, facts: Facts | None = None) -> str:
+    """Why the hours of that day are not known; empty when they are, and on a closed day."""
+    try:
+        session(exchange, day, facts=facts)
+    except OutsideCoverage as gap:
+        return str(gap)
+    return ""
 
 
 def next_trading_day(exchange: str, day: date, *, facts: Facts | None = None) -> date:

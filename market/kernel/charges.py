@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from market.facts import tables
+from market.facts.values import Facts
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.contracts import Contract
 from market.kernel.money import ZERO, rupees
@@ -125,7 +126,7 @@ def _rate(component: str, exchange: str, instrument: str, side: str, on: date) -
 
 @lru_cache(maxsize=4096)
 def _dated_rate(
-    component: str, exchange: str, instrument: str, side: str, on: date, facts: tables.Facts
+    component: str, exchange: str, instrument: str, side: str, on: date, facts: Facts
 ) -> Decimal:
     for row in facts.charge_rates:
         if row.component == component and row.applies(exchange, instrument, side, on):

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from market.facts import tables
-from market.facts.tables import Facts, UnderlyingRow
+from market.facts.values import Facts, UnderlyingRow
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.expiries import (
     Expiry,

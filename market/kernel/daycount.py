@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from market.facts.tables import Facts
+from market.facts.values import Facts
 from market.kernel import calendar
 from market.kernel.clock import ist_day
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from market.facts import tables
-from market.facts.tables import ExpiryRule, Facts
+from market.facts.values import ExpiryRule, Facts
 from market.kernel import calendar
 from market.kernel.calendar import OutsideCoverage
 

@@ -5,7 +5,7 @@ from datetime import date, time
 from typing import Any
 
 from market.facts import tables
-from market.facts.tables import ExpiryRule, Facts, LotRow
+from market.facts.values import ExpiryRule, Facts, Hours, LotRow
 
 FULL_WEEKDAYS = (
     "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
@@ -46,7 +46,7 @@ def _with_hours(facts: Facts, start: str | None, end: str | None) -> Facts:
     )
 
 
-def _stated(row: tables.Hours, start: str | None, end: str | None) -> tables.Hours:
+def _stated(row: Hours, start: str | None, end: str | None) -> Hours:
     opened = _clock("trading_start_time", start) if start else row.open
     closed = _clock("trading_end_time", end) if end else row.close
     if opened >= closed:

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from market.facts import tables
-from market.facts.tables import Facts
+from market.facts.values import Facts
 from market.kernel import pricing
 from market.kernel.calendar import OutsideCoverage
 

@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from market.facts import tables
-from market.facts.tables import Facts
+from market.facts.values import Facts
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.contracts import Contract, exchange_of
 from market.kernel.expiries import kind_of, monthly_expiries

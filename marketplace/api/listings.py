@@ -48,6 +48,8 @@ class LimitBody(serializers.Serializer):
     max_day_loss = Money()
     max_margin = Money()
     max_open_positions = serializers.IntegerField()
+    max_delta = Money(allow_null=True, help_text="rupees an index point; null: no limit")
+    max_vega = Money(allow_null=True, help_text="rupees a vol point; null: no limit")
 
 
 class ListingBody(serializers.ModelSerializer):

@@ -117,6 +117,8 @@ class PairRow(StrictSerializer):
     max_day_loss = Money(max_digits=14, required=False)
     max_margin = Money(max_digits=16, required=False)
     max_open_positions = serializers.IntegerField(min_value=1, max_value=32_000, required=False)
+    max_delta = Money(max_digits=14, min_value=0, required=False, help_text="rupees an index point")
+    max_vega = Money(max_digits=14, min_value=0, required=False, help_text="rupees a vol point")
 
 
 class NewSubscription(StrictSerializer):

@@ -92,6 +92,8 @@ def set_recommended_limit(  # noqa: PLR0913 - keyword only
     max_day_loss: Decimal,
     max_margin: Decimal,
     max_open_positions: int,
+    max_delta: Decimal | None = None,
+    max_vega: Decimal | None = None,
     source: str,
     address: str | None = None,
     now: datetime,
@@ -111,10 +113,16 @@ def set_recommended_limit(  # noqa: PLR0913 - keyword only
         if value <= 0:
             raise Refused(f"{name}_not_above_zero", f"{name} must be above 0.",
                           fix="Send the most a pair may have.", field=name)  # fmt: skip
+    greeks = {"max_delta": max_delta, "max_vega": max_vega}
+    for name, most in greeks.items():
+        if most is not None and most < 0:
+            raise Refused(f"{name}_below_zero", f"{name} is an amount, so it is 0 or more.",
+                          fix="Send the most a pair may have, or leave it out.", field=name)  # fmt: skip
     row, _ = RecommendedLimit.objects.update_or_create(
-        listing=listing, strategy=strategy, defaults=limits
+        listing=listing, strategy=strategy, defaults=limits | greeks
     )
-    after = {"strategy": strategy.pk, **{name: str(value) for name, value in limits.items()}}
+    stated = {name: str(value) for name, value in (limits | greeks).items() if value is not None}
+    after = {"strategy": strategy.pk, **stated}
     _record(by, listing, "listing.set_limit", None, after, source, address, now)
     return row
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from allocations.models import StrategyBrokerAllocation, TradingState
-from allocations.risk import PairTerms
+from allocations.risk import LIMITS, PairTerms
 from allocations.services import MatrixRow, save_matrix
 from baskets import services as baskets
 from baskets.models import BasketVersion
@@ -28,7 +28,7 @@ from users.models import User
 from users.services import record
 
 Status = Subscription.Status
-LIMITS = ("max_lots", "max_day_loss", "max_margin", "max_open_positions")
+GREEKS = ("max_delta", "max_vega")  # none is no limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,9 @@ class Row:
     max_day_loss: Decimal | None = None
     max_margin: Decimal | None = None
     max_open_positions: int | None = None
+    max_delta: Decimal | None = None
+    max_vega: Decimal | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)  # exits and what happens at the day's loss, as PairTerms
 
 
 @transaction.atomic
@@ -211,7 +214,7 @@ def _matrix_row(
         raise Refused("lots_not_above_zero", "lots must be 1 or more.",
                       fix="Leave the row out, or send its lots.", field=f"{prefix}lots")  # fmt: skip
     limits = {name: _limit(row, recommended, name, prefix) for name in LIMITS}
-    terms = PairTerms(lots=row.lots, product=row.product, **limits)  # type: ignore[arg-type]  # checked limits under their own names
+    terms = PairTerms(lots=row.lots, product=row.product, **limits, **row.own)  # type: ignore[arg-type]  # checked limits under their own names
     return MatrixRow(
         strategy_id=row.strategy_id, broker_account_id=row.broker_account_id, terms=terms
     )
@@ -219,15 +222,15 @@ def _matrix_row(
 
 def _limit(
     row: Row, recommended: RecommendedLimit | None, name: str, prefix: str
-) -> int | Decimal:
-    """The subscriber's limit where it is as tight as the curator's, or the curator's."""
+) -> int | Decimal | None:
+    """The subscriber's limit where it is as tight as the curator's, or the curator's; a Greek may have none."""
     mine = getattr(row, name)
     theirs = getattr(recommended, name) if recommended else None
     limit: int | Decimal | None = theirs if mine is None else mine
-    if limit is None:
+    if limit is None and name not in GREEKS:
         raise Refused("limit_missing", f"The curator recommends no {name}, so it must be yours.",
                       fix=f"Send {name}.", field=f"{prefix}{name}")  # fmt: skip
-    if theirs is not None and limit > theirs:
+    if theirs is not None and limit is not None and limit > theirs:
         raise Refused("limit_too_wide", f"{name} {limit} is above the curator's {theirs}.",
                       fix=f"Send {theirs} or less.", field=f"{prefix}{name}")  # fmt: skip
     return limit

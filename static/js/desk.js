@@ -93,4 +93,16 @@ document.addEventListener("change", (event) => {
 for (const choice of document.querySelectorAll('[name="pnl_colours"]')) {
   choice.checked = choice.value === (stored("pnl") ?? "desk");
 }
+
+function ago(moment) {
+  const seconds = Math.max(0, Math.floor((Date.now() - moment) / 1000));
+  const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+  if (days) return `${days} d ${hours} h ago`;
+  if (hours) return `${hours} h ${minutes} min ago`;
+  return minutes ? `${minutes} min ago` : `${seconds} s ago`;
+}
+
+setInterval(() => {
+  for (const age of document.querySelectorAll("[data-ago]")) age.textContent = ago(Date.parse(age.dataset.ago));
+}, 1000);
 showTheme();

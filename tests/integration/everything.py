@@ -51,7 +51,7 @@ from tests.factories import (
 from tests.integration.pages import world as story
 from tests.integration.routes import Route
 from users.alarm_services import add_channel
-from users.models import AlarmChannel, ApiKey, User
+from users.models import AlarmChannel, AlarmDelivery, ApiKey, Notice, User
 from users.services import notify
 
 NOW = datetime(2026, 7, 29, 6, 10, tzinfo=UTC)
@@ -192,6 +192,8 @@ def _channel(owner: User, name: str) -> AlarmChannel:
     channel, _ = add_channel(
         user=owner, kind="telegram", name=name, address="4711", token="123456:ABC-def", source="test", now=NOW
     )
+    notice = Notice.objects.filter(user=owner).earliest("pk")
+    AlarmDelivery.objects.create(channel=channel, notice=notice, next_try_at=NOW)
     return channel
 
 

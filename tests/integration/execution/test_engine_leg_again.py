@@ -121,6 +121,46 @@ def test_the_trades_own_stop_counts_what_the_leg_lost_before_it_came_back(desk_o
     assert (len(board.back()), board.legs) == (1, [])
 
 
+def flat_between_legs(desk_of, *, points: int = 31, **terms) -> Market:
+    """A short put alone: stopped at a loss of 31 points, bought back at one of so many."""
+    board = Market(desk_of, "Cash Secured Put", broker="finvasia", legs={1: {"stop": "30"}}, terms=AGAIN | terms)
+    board.dry.add(1)
+    board.gain({1: -31})  # nobody sells it yet
+    board.dry.clear()
+    board.gain({1: -points}, times=1)
+    exit_ = board.desk.run(board.pair, "exit")
+    assert (exit_.cause, exit_.status) == ("leg_stop", "done")
+    return board
+
+
+def test_a_leg_does_not_come_back_into_a_flat_trade_whose_loss_has_passed_its_stop(desk_of):
+    board = flat_between_legs(desk_of, points=40, stop_loss="2500")
+    board.wait()
+    board.wait()
+
+    assert (board.legs, board.back(1)) == ([], [("denied", "TRADE_SPENT")])
+    run = StrategyExecution.objects.get(cause="reentry")
+    assert run.detail == "Stop at -2500.00 rupees a lot: -2600.00."
+
+
+def test_a_pairs_stop_that_is_tightened_while_its_trade_is_flat_ends_the_wait(desk_of):
+    board = flat_between_legs(desk_of, stop_loss="5000", reentry="cost")
+    board.wait()
+    assert board.back(1) == [("due", "WAITING")]
+
+    board.desk.change_pair(board.pair, stop_loss=D(1500))
+    board.wait()
+
+    assert board.back(1) == [("denied", "TRADE_SPENT")]
+
+
+def test_a_leg_comes_back_into_a_flat_trade_that_has_not_reached_its_stop(desk_of):
+    board = flat_between_legs(desk_of, stop_loss="2500")
+    board.wait()
+
+    assert (board.legs, board.back(1)) == ([1], [("done", "")])
+
+
 def test_a_short_waits_for_the_hedge_that_left_with_it(desk_of):
     """Both stopped in one frame: the hedge is back before the short is sold."""
     board = condor(desk_of, legs={1: {"stop": "5"}, 3: {"stop": "30"}})

@@ -46,14 +46,15 @@ def test_a_curator_lists_prices_and_publishes_a_basket(curator, timeline):
     terms = {"monthly_fee": "500", "performance_rate": "0.15", "gst_registered": "on"}
     limits = {
         "strategy": strategy.pk, "max_lots": 5, "max_day_loss": "9000", "max_margin": "500000",
-        "max_open_positions": 4,
+        "max_open_positions": 4, "max_delta": "400", "max_vega": "",
     }  # fmt: skip
 
     saved = client.post(f"{LISTINGS}add/", form(basket, terms=[terms], limits=[limits]))
     assert saved.status_code == 302, saved.context["errors"]
     listing = Listing.objects.get()
     assert (listing.status, FeeTerms.objects.get().performance_rate) == ("draft", Decimal("0.15"))
-    assert RecommendedLimit.objects.get().max_lots == 5
+    row = RecommendedLimit.objects.get()
+    assert (row.max_lots, row.max_delta, row.max_vega) == (5, Decimal(400), None)
 
     client.post(LISTINGS, {"action": "publish", "_selected_action": [listing.pk]})
     listing.refresh_from_db()

@@ -51,6 +51,19 @@ def test_a_listing_says_what_it_is_what_it_costs_and_what_may_be_lost(api, listi
     assert one["track_record"] == {"live": None, "paper": None}
 
 
+def test_the_curators_delta_and_vega_are_told_and_a_wider_one_is_refused(api, curator, listing, account):
+    strategy = listing.basket.strategies.get(name="Condor")
+    services.set_recommended_limit(
+        by=curator, listing=listing, strategy=strategy, max_lots=5, max_day_loss=Decimal(9000),
+        max_margin=Decimal(500000), max_open_positions=4, max_delta=Decimal(400), source="test", now=NOW,
+    )  # fmt: skip
+
+    (shown,) = api.get(f"{ROOT}/listings/{listing.pk}").json()["limits"]
+    assert (shown["max_delta"], shown["max_vega"]) == ("400.00", None)
+    refused = post(api, "subscriptions", wanted(listing, account, max_delta="401.00"), "a")
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/rows/0/max_delta")
+
+
 def test_drafts_are_not_there(api, curator, timeline):
     draft = make_listing(curator, publish=False)
 

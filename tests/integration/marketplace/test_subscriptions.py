@@ -93,6 +93,26 @@ def test_a_limit_left_out_is_the_curators_and_a_wider_one_is_refused(user, curat
     assert (pair.max_lots, pair.max_day_loss, pair.max_margin) == (2, D(8000), D(500000))
 
 
+def test_the_curators_delta_and_vega_bind_and_neither_must_be_given(user, curator, listing, account):
+    condor = strategy_of(listing)
+    recommended = {
+        "by": curator, "listing": listing, "strategy": condor, "max_lots": 5, "max_day_loss": D(20000),
+        "max_margin": D(500000), "max_open_positions": 4, "source": "test", "now": NOW,
+    }  # fmt: skip
+    with pytest.raises(Refused) as refused:
+        services.set_recommended_limit(**recommended, max_vega=D(-1))
+    assert refused.value.field == "max_vega"
+    services.set_recommended_limit(**recommended, max_delta=D(400))
+
+    with pytest.raises(Refused) as refused:
+        subscribe(user, listing, make_row(condor, account, max_delta=D("400.01")))
+    assert (refused.value.code, refused.value.field) == ("limit_too_wide", "rows/0/max_delta")
+
+    subscribe(user, listing, make_row(condor, account, max_vega=D(900)))
+    pair = allocations_of(user).get()
+    assert (pair.max_delta, pair.max_vega) == (D(400), D(900))
+
+
 def test_a_limit_nobody_gave_is_asked_for(user, listing, account):
     with pytest.raises(Refused) as refused:
         subscribe(user, listing, make_row(strategy_of(listing), account, max_margin=None))

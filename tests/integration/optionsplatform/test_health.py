@@ -28,7 +28,7 @@ def test_health_asks_nothing_but_the_process(client):
 def test_a_desk_whose_parts_all_answer_is_ready(client, beats):
     answer = client.get("/readyz")
 
-    assert answer.json() == {"ready": True, "not_ready": {}}
+    assert answer.json() == {"ready": True, "not_ready": {}, "workers": 0}
     assert answer.status_code == 200
 
 

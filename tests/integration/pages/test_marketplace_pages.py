@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
+from allocations.selectors import allocations_of
+from marketplace import services
 from marketplace.models import Subscription
-from tests.factories import make_curator, make_listing
+from tests.factories import NOW, make_curator, make_listing
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +37,24 @@ def test_subscribing_runs_the_basket_on_own_accounts(browser, listing, user):
     assert answer["Location"] == f"/baskets/{listing.basket_id}"
     assert Subscription.objects.get(user=user).status == "active"
     assert browser.get(answer["Location"]).status_code == 200
+
+
+def test_the_curators_delta_is_shown_taken_over_and_what_is_entered_beside_it_is_kept(browser, listing, user):
+    strategy = listing.basket.strategies.get(name="Condor")
+    services.set_recommended_limit(
+        by=listing.basket.owner, listing=listing, strategy=strategy, max_lots=5, max_day_loss=Decimal(9000),
+        max_margin=Decimal(500000), max_open_positions=4, max_delta=Decimal(400), source="test", now=NOW,
+    )  # fmt: skip
+    cell = browser.get(f"/marketplace/{listing.pk}").context["form"].rows[0].cells[0].form
+    sent = {"lots": 1, "max_lots": 1, "max_vega": 900, "square_off_at_loss": "on", "stop_loss": "2000"}
+
+    browser.post(f"/marketplace/{listing.pk}", {cell[name].html_name: value for name, value in sent.items()})
+
+    assert cell.fields["max_delta"].widget.attrs["placeholder"] == 400
+    assert cell.fields["max_vega"].widget.attrs["placeholder"] == "no limit"
+    pair = allocations_of(user).get(strategy=strategy)
+    assert (pair.max_delta, pair.max_vega) == (Decimal(400), Decimal(900))
+    assert (pair.square_off_at_loss, pair.stop_loss) == (True, Decimal(2000))
 
 
 def test_nothing_chosen_is_refused_in_words(browser, listing, user):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
-from execution.models import Mismatch, Position
+import pytest
+from django.utils import timezone
+
+from execution.models import AccountBook, Mismatch, Position
+from execution.reconcile.shown import overview
 from tests.integration import everything
+from users.templatetags.money import ist
 
 pytestmark = pytest.mark.django_db
 
@@ -65,7 +70,29 @@ def test_lots_bought_by_hand_are_adopted_from_the_page(browser, short):
     assert Position.objects.get(pk=short.pk).quantity == short.quantity + short.contract.lot_size
 
 
-def test_looking_again_is_a_button(browser, short):
+def test_reading_now_is_a_button_and_the_page_looks_until_every_book_is_read(browser, short):
     answer = browser.post("/reconciliation/look", follow=True)
-
+    ((path, _),) = answer.redirect_chain
     assert "are being read" in said(answer)
+    assert 'hx-trigger="every 1s"' in answer.content.decode()
+
+    AccountBook.objects.update(read_at=timezone.now())
+
+    assert "being read" not in browser.get(path).content.decode()
+    assert "being read" not in browser.get("/reconciliation?asked=soon").content.decode()
+
+
+def test_each_account_says_when_its_reading_was_made_and_one_without_agrees_with_nothing(browser, short, user):
+    account = short.allocation.broker_account
+    book = AccountBook.objects.filter(broker_account=account)
+    book.update(read_at=timezone.now() - timedelta(seconds=42, milliseconds=100))
+    shown = " ".join(browser.get("/reconciliation").content.decode().split())
+    assert f">{ist(book.get().read_at)}</time>, <span data-ago=" in shown
+    assert ">42 s ago</span>" in shown
+
+    Mismatch.objects.update(resolved_at=timezone.now())
+    book.update(read_at=None)
+
+    (view,) = [view for view in overview(user, short.timeline) if view.account == account]
+    assert not view.agrees
+    assert "not read yet" in browser.get("/reconciliation").content.decode()

@@ -102,3 +102,22 @@ def test_a_users_own_basket_is_not_shown_to_curators(desk):
 
     assert desk.get(f"/admin/strategies/strategy/{strategy.pk}/change/").status_code == 302
     assert desk.get(f"/admin/baskets/basket/{strategy.basket_id}/change/").status_code == 302
+
+
+def test_a_curator_lets_the_stops_of_naked_shorts_rest_at_the_broker_where_a_leg_has_one(desk, curator):
+    basket = make_basket(curator, kind="admin")
+    put = {"basket": basket.pk, "name": "Put", "preset": "cash_secured_put", "underlying": "NIFTY"}
+    desk.post("/admin/strategies/strategy/add/", {**put, **NO_INLINES})
+    strategy, page = Strategy.objects.get(), "/admin/strategies/strategy/{}/change/"
+    newest = strategy.versions.get()
+    sent = {"name": "Put", "entry_time": newest.entry_time, "roll_days_before": "0", "stop_at_broker": "on"}
+
+    refused = desk.post(page.format(strategy.pk), {**sent, **NO_INLINES})
+    newest.legs.update(stop=30, stop_unit="points")
+    saved = desk.post(page.format(strategy.pk), {**sent, **NO_INLINES})
+
+    assert (refused.status_code, saved.status_code) == (200, 302)
+    assert "stop_at_broker" in refused.context["adminform"].form.errors
+    assert [v.stop_at_broker for v in strategy.versions.order_by("number")] == [False, True]
+    form = desk.get(page.format(strategy.pk)).context["adminform"].form
+    assert form["stop_at_broker"].initial is True

@@ -1,9 +1,11 @@
 import pytest
 from django.contrib.auth.models import Permission
+from django.utils import timezone
 
 from tests.factories import PASSWORD, make_api_key, make_operator
 from tests.integration.users.browser import ACTIVATE, LOGIN, activate_totp, sign_in
-from users.models import User
+from users import alarm_services
+from users.models import AlarmAttempt, User
 
 ADMIN = "/admin/"
 
@@ -73,3 +75,32 @@ def test_only_the_admin_may_run_the_scripts_that_draw_it(client, db):
 
     assert "'unsafe-eval'" in client.get(ADMIN)["Content-Security-Policy"]
     assert "unsafe" not in client.get("/accounts/email/")["Content-Security-Policy"]
+
+
+def test_an_alarm_channel_is_shown_with_its_tries_and_its_audit_but_without_a_secret(client, db, user):
+    now = timezone.now()
+    channel, secret = alarm_services.add_channel(
+        user=user, kind="webhook", name="Pager", address="https://hooks.example.com/T0/secret-path",
+        source="page", now=now,
+    )  # fmt: skip
+    bot, _ = alarm_services.add_channel(
+        user=user, kind="telegram", name="Bot", address="4711", token="123456:" + "A" * 35,
+        source="page", now=now,
+    )  # fmt: skip
+    delivery = alarm_services.send_test(user=user, channel_id=channel.pk, now=now)
+    AlarmAttempt.objects.create(delivery=delivery, at=now, ok=False, said="503 of the receiver")
+    client.force_login(User.objects.create_superuser("root@example.com", PASSWORD))
+
+    lists = client.get(f"{ADMIN}users/alarmchannel/").content.decode()
+    one = client.get(f"{ADMIN}users/alarmchannel/{channel.pk}/change/").content.decode()
+    told = client.get(f"{ADMIN}users/alarmdelivery/{delivery.pk}/change/").content.decode()
+
+    assert "hooks.example.com" in lists
+    assert f"alarm_channel.add by {user}" in one
+    assert "503 of the receiver" in told
+    bot.refresh_from_db()
+    channel.refresh_from_db()
+    for page in (lists, one, told):
+        for hidden in (secret, "secret-path", channel.sealed, bot.sealed, "A" * 35):
+            assert hidden not in page
+    assert client.post(f"{ADMIN}users/alarmchannel/{channel.pk}/change/", {"name": "x"}).status_code == 403

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from market.facts import schema, tables
 from market.facts.schema import TABLES, WrongFact
+from market.facts.values import Facts
 from market.kernel import calendar, contracts
 from market.kernel.calendar import OutsideCoverage
 
@@ -157,7 +158,7 @@ def test_a_header_of_no_table_is_answered_with_the_tables_there_are():
         schema.table_of(["symbol", "lot"])
 
 
-def new_year() -> tables.Facts:
+def new_year() -> Facts:
     """The packaged facts and a 2027 with one holiday, in which nobody said on which day NIFTY expires."""
     holiday = {"exchange": "*", "day": "2027-01-26", "source": "a circular", "confidence": "A"}
     found = packaged_with("holidays", holiday)
@@ -213,14 +214,14 @@ def test_facts_that_were_text_answer_as_the_packaged_ones_do(day, exchange):
     assert said(exchange, day, None) == said(exchange, day, COPY)
 
 
-def said(exchange: str, day: date, facts: tables.Facts | None) -> object:
+def said(exchange: str, day: date, facts: Facts | None) -> object:
     try:
         return calendar.session(exchange, day, facts=facts)
     except OutsideCoverage as gap:
         return str(gap)
 
 
-def _copy() -> tables.Facts:
+def _copy() -> Facts:
     rows = {
         name: [schema.parse(TABLES[name], schema.as_text(TABLES[name], row)) for row in found]
         for name, found in tables.packaged_rows().items()
