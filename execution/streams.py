@@ -34,7 +34,7 @@ APPLIERS = 4  # threads with a database connection; listeners only hold a socket
 POLL_SECONDS = 3.0
 RETRY_SECONDS = 1.0
 
-GATHER = 0.02  # what follows from one call of ours comes within it
+GATHER = 0.05  # what follows from a few orders sent together comes within it
 
 Enqueue = Callable[[int, list[Work]], None]  # an account's works
 

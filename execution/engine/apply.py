@@ -249,9 +249,7 @@ def _report(
 def _locked(ids: Iterable[int]) -> list[Order]:
     rows = Order.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=ids)
     return list(
-        rows.select_related(
-            "contract", "broker_account__user", "allocation__broker_account__user"
-        ).order_by("pk")
+        rows.select_related("contract", "broker_account", "allocation").order_by("pk")
     )
 
 

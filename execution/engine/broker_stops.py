@@ -60,7 +60,7 @@ def _follow(order: Order, desk: Desk) -> None:
 
 def _is_left(row: StrategyExecution) -> bool:
     """Whether the exit finds something to close or to cancel."""
-    mine = {"allocation": row.allocation, "timeline": row.timeline}
+    mine = {"allocation": row.allocation, "timeline": row.timeline_id}
     legs = {} if row.only_legs is None else {"leg_number__in": row.only_legs}
     held = Position.objects.filter(**mine, **legs).exclude(quantity=0)
     return held.exists() or Order.objects.filter(**mine, **legs, status__in=OPEN_STATES).exists()

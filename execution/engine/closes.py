@@ -18,7 +18,7 @@ from market.kernel.clock import ist_day
 def positions_of_pair(execution: StrategyExecution, *, lock: bool = False) -> list[Position]:
     """The pair's open positions in this world, by leg."""
     rows = Position.objects.filter(
-        allocation=execution.allocation, timeline=execution.timeline
+        allocation=execution.allocation, timeline=execution.timeline_id
     ).exclude(quantity=0)
     if lock:
         rows = rows.select_for_update(of=("self",), no_key=True)
@@ -88,7 +88,7 @@ def lock_stops(execution: StrategyExecution) -> None:
 def _open(execution: StrategyExecution, wanted: Q) -> QuerySet[Order]:
     """The pair's open orders of a kind, locked in their order."""
     rows = Order.objects.select_for_update(of=("self",), no_key=True).filter(
-        wanted, allocation=execution.allocation, timeline=execution.timeline, status__in=OPEN_STATES
+        wanted, allocation=execution.allocation, timeline=execution.timeline_id, status__in=OPEN_STATES
     )
     return rows.order_by("pk")
 
@@ -125,7 +125,7 @@ def is_worthless(position: Position, desk: Desk) -> bool:
 def _live_orders(execution: StrategyExecution) -> list[Order]:
     """The pair's orders that may still fill, whichever run sent them."""
     rows = Order.objects.filter(
-        allocation=execution.allocation, timeline=execution.timeline, status__in=OPEN_STATES
+        allocation=execution.allocation, timeline=execution.timeline_id, status__in=OPEN_STATES
     )
     return list(rows.select_related("contract"))
 

@@ -86,7 +86,7 @@ def mark_sending(order_ids: Collection[int], desk: Desk) -> tuple[set[int], list
     more: an exit alone, entries a few at a time. The ids looked at, the orders to send, what follows."""
     rows = list(
         Order.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
-        .select_related("broker_account", "contract", "allocation__strategy", "allocation__broker_account")
+        .select_related("broker_account", "contract", "allocation__strategy")
         .filter(pk__in=order_ids, status=OrderState.READY)
         .annotate(is_unread=queueing.is_unread())
         .order_by("action", "pk")[:MOST_TOGETHER]
@@ -96,6 +96,8 @@ def mark_sending(order_ids: Collection[int], desk: Desk) -> tuple[set[int], list
     if rows[0].action == Order.Action.CLOSE:
         del rows[1:]
     account = rows[0].broker_account
+    for order in rows:
+        order.allocation.broker_account = order.broker_account = account
     lock_account(account.pk)  # a halt of the account commits before or after, not between
     works: list[Work] = []
     able: list[Order] = []

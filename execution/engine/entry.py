@@ -48,6 +48,8 @@ def start_all(ids: Collection[int], desk: Desk) -> list[Work]:
     stops: dict[int, Stop] = {}
     view = AccountView([execution.allocation for execution in due], desk)
     for execution in due:
+        if execution.timeline_id == desk.timeline.pk:
+            execution.timeline = desk.timeline
         if waiting.must_arm(execution):
             works += _arm(execution, view)
             continue

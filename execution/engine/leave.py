@@ -99,7 +99,7 @@ def _end_entries(execution: StrategyExecution, desk: Desk) -> None:
     """
     rows = StrategyExecution.objects.filter(
         allocation=execution.allocation,
-        timeline=execution.timeline,
+        timeline=execution.timeline_id,
         phase__in=["entry", "roll", "adjust"],
         status__in=[Status.DUE, Status.RUNNING],
     )
@@ -112,6 +112,6 @@ def _end_entries(execution: StrategyExecution, desk: Desk) -> None:
 
 def _on_the_way(execution: StrategyExecution) -> bool:
     rows = Order.objects.filter(
-        allocation=execution.allocation, timeline=execution.timeline, status__in=OPEN_STATES
+        allocation=execution.allocation, timeline=execution.timeline_id, status__in=OPEN_STATES
     )
     return (rows if execution.only_legs is None else rows.filter(execution=execution)).exists()

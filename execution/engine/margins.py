@@ -33,6 +33,7 @@ class Sheet:
 
     frame: Frame
     priced: dict[Contract, margin.MarginLeg] = field(default_factory=dict)
+    asked: dict[tuple[tuple[Contract, int], ...], Decimal] = field(default_factory=dict)
 
     def requirement(self, holdings: Holdings) -> Decimal:
         """Rupees blocked for these signed units held together; underlyings do not offset each other."""
@@ -54,6 +55,12 @@ class Sheet:
         return found
 
     def _of_one(self, underlying: str, held: list[tuple[Contract, int]]) -> Decimal:
+        key = tuple(held)  # a plan, its last step and its limits ask for the same holdings
+        if key not in self.asked:
+            self.asked[key] = self._computed(underlying, held)
+        return self.asked[key]
+
+    def _computed(self, underlying: str, held: list[tuple[Contract, int]]) -> Decimal:
         legs = [replace(self._leg(contract), quantity=quantity) for contract, quantity in held]
         nearest = min(legs, key=lambda leg: leg.contract.expiry)
         spot = self.frame.spot(underlying)

@@ -134,7 +134,7 @@ def _patient(execution: StrategyExecution, stop: Stop) -> Stop:
 def _ended(execution: StrategyExecution, desk: Desk) -> Stop | None:
     """Its trade is over, or would be: what it has realised has reached the trade's own stop or target."""
     since = StrategyExecution.objects.filter(
-        allocation=execution.allocation, timeline=execution.timeline, trading_day=execution.trading_day
+        allocation=execution.allocation, timeline=execution.timeline_id, trading_day=execution.trading_day
     )
     if is_over(execution.due_at, since.exclude(pk=execution.pk)):
         return Stop(Status.DENIED, "TRADE_OVER", "The leg's trade has left, rolled or been entered anew since.")
@@ -149,6 +149,6 @@ def _under_way(execution: StrategyExecution) -> QuerySet[StrategyExecution]:
 
 def _others(execution: StrategyExecution) -> QuerySet[StrategyExecution]:
     mine = StrategyExecution.objects.filter(
-        allocation=execution.allocation, timeline=execution.timeline, status__in=[Status.DUE, Status.RUNNING]
+        allocation=execution.allocation, timeline=execution.timeline_id, status__in=[Status.DUE, Status.RUNNING]
     )
     return mine.exclude(pk=execution.pk)

@@ -118,7 +118,7 @@ def _cancels(waiting: list[Order]) -> list[Work]:
 
 def _legs_leave(execution: StrategyExecution) -> bool:
     return StrategyExecution.objects.filter(
-        allocation=execution.allocation, timeline=execution.timeline, phase="exit",
+        allocation=execution.allocation, timeline=execution.timeline_id, phase="exit",
         status__in=[Status.DUE, Status.RUNNING], only_legs__isnull=False,
     ).exists()  # fmt: skip
 

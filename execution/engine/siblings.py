@@ -23,7 +23,7 @@ def has_failed(execution: StrategyExecution) -> bool:
     pair = execution.allocation
     return (
         StrategyExecution.objects.filter(
-            timeline=execution.timeline,
+            timeline=execution.timeline_id,
             trading_day=execution.trading_day,
             cycle=execution.cycle,
             phase="entry",
