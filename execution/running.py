@@ -26,7 +26,7 @@ WAITS_FOR = 30  # seconds that an account's message may wait for a worker
 #: What a message is about at an account: its orders and runs, nothing but runs to begin, nothing but
 #: whether an order has moved, its books.
 TURN, BEGIN, POLL, LOOK = "turn", "begin", "poll", "look"
-TICKING = "ticking"
+TICKING, TICK_MISSED = "ticking", "tick-missed"
 TICK_LOST_AFTER_MS = 3000
 TICK_AGAIN_MS = 900  # at the same frame: the beat's second, less what two processes may differ
 WORKERS = "workers"  # the names of those that have not signed off
@@ -74,12 +74,18 @@ def the_only_tick(desk: Desk) -> Iterator[bool]:
     client, seen = quotes.connection(), f"looked:{desk.timeline.key}:{desk.frame.n}"
     free = client.set(TICKING, 1, nx=True, px=TICK_LOST_AFTER_MS)
     if not free:
+        client.set(TICK_MISSED, 1, px=TICK_LOST_AFTER_MS)  # its frame may be newer than the other's
         yield False
         return
     try:
         yield bool(client.set(seen, 1, nx=True, px=TICK_AGAIN_MS))
     finally:
         client.delete(TICKING)
+
+
+def was_tick_missed() -> bool:
+    """Whether a tick was asked for while one was under way; asked once."""
+    return bool(quotes.connection().delete(TICK_MISSED))
 
 
 def reserve(accounts: Iterable[int], *, again: bool = False, mark: str = TURN) -> list[int]:

@@ -33,6 +33,7 @@ from execution.running import (
     is_first,
     reserve,
     the_only_tick,
+    was_tick_missed,
 )
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,8 @@ def tick() -> None:
         books.ask([pk for pk, _ in books.accounts_in(desk.timeline)], desk.timeline, now=desk.wall)
     with the_only_tick(desk) as is_mine:
         works = loop.tick(desk) if is_mine else []
+    if is_mine and was_tick_missed():
+        tick.apply_async(expires=WAITS_FOR)
     grouped = shift.by_account([work for work in works if work.kind not in BESIDE_ORDERS])
     for mark in (TURN, BEGIN):  # what is urgent never waits behind an account's entries
         for account in reserve([a for a in grouped if _mark(grouped[a]) == mark], mark=mark):

@@ -118,6 +118,8 @@ def test_one_tick_at_a_time_and_one_a_second_of_the_same_frame(desk):
 
     with running.the_only_tick(now) as mine, running.the_only_tick(now) as beside:
         assert (mine, beside) == (True, False)
+    assert running.was_tick_missed()  # the one that was under way has another one follow
+    assert not running.was_tick_missed()
     with running.the_only_tick(now) as again:
         assert again is False
     with running.the_only_tick(publish(desk, 9, 21)) as next_frame:
