@@ -9,8 +9,8 @@ from typing import Any
 
 from execution.engine import holds
 from execution.engine.desk import Desk
-from execution.engine.dispatch import ref_of
 from execution.engine.marks import ENTRY_CROSS, EXIT_CROSS, limit_price
+from execution.engine.refs import ref_of
 from execution.models import Order, StrategyExecution
 from execution.moves import STOP
 from execution.states import OPEN_STATES, OrderState

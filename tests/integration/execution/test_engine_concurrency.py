@@ -13,8 +13,8 @@ from allocations.services import set_scope_limit
 from brokers.types import NeverSent
 from execution import services
 from execution.engine import loop, runs
+from execution.engine.answers import record_answer
 from execution.engine.desk import Work, WorkKind
-from execution.engine.dispatch import record_answer
 from execution.headless.witness import compare
 from execution.headless.world import open_world
 from execution.models import Order, StrategyExecution

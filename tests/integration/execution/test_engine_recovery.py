@@ -288,7 +288,7 @@ def test_a_schedule_that_the_facts_cannot_answer_stops_nobody_else(desk_of, cons
 
 def test_a_refusal_that_comes_after_a_look_up_settles_the_order(desk_of):
     """The answer was slow: the sweeper had already called the order unknown."""
-    from execution.engine.dispatch import record_answer
+    from execution.engine.answers import record_answer
 
     desk = desk_of(PUT)
     desk.fault("drop_request")

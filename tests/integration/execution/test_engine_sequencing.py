@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from brokers.types import NeverSent, Unknown
-from execution.engine import calls, dispatch, loop, shift
+from execution.engine import answers, calls, dispatch, loop, shift
 from execution.engine.desk import Work, WorkKind
 from execution.models import AccountCalls, Order, StrategyExecution
 from execution.rates import Kind
@@ -171,7 +171,7 @@ def test_what_was_not_tried_uses_up_no_attempt_and_nobody_is_told_that_a_broker_
     slices = Order.objects.filter(execution=run)
 
     for answer in (*[dispatch.NOT_TRIED] * 3, *[NeverSent("connection refused")] * 3):
-        dispatch.record_answer(order.pk, answer, frame)
+        answers.record_answer(order.pk, answer, frame)
         told = list(Notice.objects.filter(kind="broker_unreachable"))
         order = slices.order_by("attempt").last()
         if order.status == "READY":

@@ -14,8 +14,8 @@ from brokers.types import (
     Unknown,
 )
 from execution import services
+from execution.engine.answers import record
 from execution.engine.apply import apply_books, apply_order, apply_trade
-from execution.engine.dispatch import record
 from market.kernel.frame import encode
 from tests.integration.execution.conftest import one_strategy
 from tests.integration.execution.fault_wires import (
