@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -52,16 +54,25 @@ def write(  # noqa: PLR0913 - keyword only
     receipt = Receipt.objects.create(
         user=user, verb=verb, scope=scope, target=target, name=name[:200], timeline=timeline, at=now
     )
-    held, working = _held(pairs, timeline), _working(pairs, timeline)
-    for account in sorted({pair.broker_account_id for pair in pairs}):
-        mine = [p for p in held if p.allocation.broker_account_id == account]
-        waiting = [o for o in working if o.broker_account_id == account]
-        symbols = {p.contract.symbol for p in mine} | {o.contract.symbol for o in waiting}
-        ReceiptAccount.objects.create(
-            receipt=receipt, broker_account_id=account, positions=len(mine), orders=len(waiting),
-            symbols=sorted(symbols),
-        )  # fmt: skip
+    held = _symbols(_held(pairs, timeline), "allocation__broker_account_id")
+    working = _symbols(_working(pairs, timeline), "broker_account_id")
+    ReceiptAccount.objects.bulk_create(
+        ReceiptAccount(
+            receipt=receipt, broker_account_id=account,
+            positions=len(held[account]), orders=len(working[account]),
+            symbols=sorted({*held[account], *working[account]}),
+        )
+        for account in sorted({pair.broker_account_id for pair in pairs})
+    )  # fmt: skip
     return receipt
+
+
+def _symbols(rows: QuerySet[Any], account: str) -> dict[int, list[str]]:
+    """By account, the contract of each row."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for pk, symbol in rows.values_list(account, "contract__symbol"):
+        found[pk].append(symbol)
+    return found
 
 
 def receipts_of(user: User) -> QuerySet[Receipt]:
@@ -76,7 +87,8 @@ def newest(user: User, *, verb: str, scope: str, target: int | None) -> Receipt 
 
 def progress(receipt: Receipt, pairs: Sequence[StrategyBrokerAllocation]) -> list[Progress]:
     """By account, from our books as they are now; `pairs` are those of the receipt's scope."""
-    held, working = _held(pairs, receipt.timeline), _working(pairs, receipt.timeline)
+    held = list(_held(pairs, receipt.timeline).select_related("contract", "allocation"))
+    working = list(_working(pairs, receipt.timeline))
     return [_progress(part, held, working) for part in receipt.accounts.all()]
 
 
@@ -104,11 +116,11 @@ def _progress(
     )
 
 
-def _held(pairs: Sequence[StrategyBrokerAllocation], timeline: Timeline) -> list[Position]:
+def _held(pairs: Sequence[StrategyBrokerAllocation], timeline: Timeline) -> QuerySet[Position]:
     rows = Position.objects.filter(timeline=timeline, allocation__in=pairs).exclude(quantity=0)
-    return list(rows.select_related("contract", "allocation").order_by("pk"))
+    return rows.order_by("pk")
 
 
-def _working(pairs: Sequence[StrategyBrokerAllocation], timeline: Timeline) -> list[Order]:
+def _working(pairs: Sequence[StrategyBrokerAllocation], timeline: Timeline) -> QuerySet[Order]:
     rows = Order.objects.filter(timeline=timeline, allocation__in=pairs, status__in=OPEN_STATES)
-    return list(rows.select_related("contract").order_by("pk"))
+    return rows.order_by("pk")

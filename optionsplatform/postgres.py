@@ -14,6 +14,9 @@ from optionsplatform import pids
 from optionsplatform.kept import DATABASE, Kept, last_line, open_log, wait_for
 from optionsplatform.runtime import POSTGRES_MAJOR, CannotStart, Runtime
 
+LEFT_WITHIN = 15.0  # seconds: a killed server's backends may be amid a statement
+HELD_BY_OTHERS = "pre-existing shared memory block"
+
 
 class Postgres:
     """One PostgreSQL server on a loopback port, with a password."""
@@ -54,14 +57,21 @@ class Postgres:
         self._initialise()
         (self._data / "postmaster.pid").unlink(missing_ok=True)  # of a server that is gone
         self._kept.claim_port("postgres")
-        server = self._launch()
-        if not wait_for(self.answers, 60.0, server):
+        if not wait_for(self._is_launched, LEFT_WITHIN):
             raise CannotStart(f"PostgreSQL did not start: {last_line(self._log)}")
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             known = "SELECT 1 FROM pg_database WHERE datname = %s"
             if connection.execute(known, [DATABASE]).fetchone() is None:
                 connection.execute(f'CREATE DATABASE "{DATABASE}"')
         return False
+
+    def _is_launched(self) -> bool:
+        """False while backends of a killed server still hold its memory; they end once they notice."""
+        if wait_for(self.answers, 60.0, self._launch()):
+            return True
+        if HELD_BY_OTHERS in "\n".join(self._log.read_text(errors="replace").splitlines()[-4:]):
+            return False
+        raise CannotStart(f"PostgreSQL did not start: {last_line(self._log)}")
 
     def stop(self) -> None:
         if running := self.process():

@@ -17,7 +17,7 @@ from execution.receipts import Progress
 from execution.selectors import target_of
 from execution.services.acts import Act, record
 from execution.services.exits import open_exits
-from execution.services.locks import lock_account
+from execution.services.locks import lock_accounts
 from users.errors import Refused
 from users.models import User
 
@@ -67,8 +67,7 @@ def kill(
     Once it has committed no opening order goes out any more: whoever sends holds the same lock.
     """
     pairs = pairs_in(user=user, scope=scope, target=target)
-    for account in sorted({pair.broker_account_id for pair in pairs}):
-        lock_account(account)
+    lock_accounts(pair.broker_account_id for pair in pairs)
     _set(user, scope, target, State.HALTED, "killed", act)
     _write_receipt(Receipt.Verb.KILL, user, scope, target, pairs, act)
     return open_exits(pairs, cause="kill")

@@ -53,6 +53,22 @@ def test_a_second_start_reuses_what_runs_and_keeps_its_rows(looked_at, shared_da
     assert number_in(again) == 7
 
 
+def test_a_killed_server_is_followed_once_its_last_backend_has_gone(services):
+    """A backend amid a statement outlives the server that started it, and holds its memory."""
+    with psycopg.connect(services.postgres.url()) as connection:
+        backend = psutil.Process(connection.info.backend_pid)
+        backend.suspend()
+        server = services.postgres.process()
+        server.kill()
+        server.wait(10)
+        threading.Timer(1.0, backend.kill).start()
+
+        assert services.postgres.start() is False
+
+        connection.close()
+    assert services.postgres.answers()
+
+
 def test_rows_and_addresses_survive_a_stop(services, data_dir):
     with psycopg.connect(services.postgres.url()) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
