@@ -23,8 +23,8 @@ class Turn:
     def work_off(self, desk: Desk, *, is_over: Callable[[], bool]) -> None:
         """Do the works and what they make possible, until all is done or the turn is over.
 
-        Orders that may go are sent together. A turn does at least one thing, and what that allows to
-        be sent is sent: the first order of an account does not wait for its other pairs' plans.
+        Entries go together, a few at a time, and so do orders that may go. A turn does at least one thing,
+        and what that allows to be sent is sent before more is planned.
         """
         did = False
         while self.waiting:
