@@ -39,6 +39,7 @@ NETWORK: dict[str, tuple[int, list[dict[str, Any]]]] = {
     "slow": (1, [{"kind": "delay_answer", "seconds": 0.4, "count": 12},
                  {"kind": "delay_answer", "route": "orders", "seconds": 0.4, "count": 6}]),
 }  # fmt: skip
+DECIDED = "decided by the owner"  # orders that never arrived: so their pairs trade on
 MUST_BE_ZERO = ("duplicates", "orphans", "phantoms", "naked_shorts", "stops_left", "lost_fills",
                 "positions", "unexplained_unknown")  # fmt: skip
 
@@ -127,6 +128,7 @@ class Proof:
         before = self._books.placed()
         for fault in NETWORK[network][1]:
             self._books.arm(**fault)
+        self._done[DECIDED] += self._flow.patiently(lambda: self._flow.decide_unanswered(self._user))
         hold = rng.random() < HELD
         self._flow.patiently(lambda: self._flow.turn(self._user, hold=hold))
         if network == "answer held":  # the order is at the broker, its answer is not yet here
@@ -170,6 +172,7 @@ class Proof:
         for name in MUST_BE_ZERO:
             say(f"{name.replace('_', ' '):20} {bad[name]}")
         say(f"{'rounds not quiet':20} {bad['not quiet']}")
+        say(f"{'UNKNOWN, decided':20} {self._done[DECIDED]}")
         say(f"{'UNKNOWN, explained':20} {len(last.unknown)}")
         for line in last.unknown:
             say(f"  {line}")

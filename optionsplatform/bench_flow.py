@@ -5,6 +5,7 @@ Imported once Django is set up.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import time
 from typing import Any
 
@@ -14,13 +15,17 @@ from django.utils import timezone
 
 from allocations.models import StrategyBrokerAllocation
 from execution import services, story
+from execution.differences import Fix, Kind
 from execution.models import Order, Position, StrategyExecution
+from execution.reconcile import decide
+from execution.running import desk_now
+from execution.selectors import mismatches_of
 from execution.states import OrderState
 from market.kernel.clock import IST
 from market.selectors import active_timeline
 from optionsplatform.kept import wait_for
 from strategies.selectors import newest_versions
-from users.errors import Refused
+from users.errors import Conflict, Refused
 from users.models import User
 
 OWNER = "faults@example.com"
@@ -106,6 +111,22 @@ def turn(user: User, *, hold: bool) -> int:
     except Refused:  # a run of one of them has just begun: the next turn asks again
         return len(leaving)
     return len(leaving) + len(entries)
+
+
+def decide_unanswered(user: User) -> int:
+    """The owner takes the proposed fix of every order that its broker's book has not shown for so long: it
+    was never sent, and its pair trades again. How many."""
+    desk = desk_now()
+    if desk is None:
+        return 0
+    act: dict[str, Any] = {"by": user, "source": "command", "now": timezone.now()}
+    lost = mismatches_of(user, desk.timeline).filter(resolved_at=None, kind=Kind.NOT_IN_BOOK)
+    decided = 0
+    for pk in list(lost.values_list("pk", flat=True)):
+        with suppress(Conflict):  # the broker's book has it after all
+            decide.settle(user=user, mismatch_id=pk, fix=Fix.NEVER_SENT, desk=desk, **act)
+            decided += 1
+    return decided
 
 
 def _pairs(user: User) -> QuerySet[StrategyBrokerAllocation]:
