@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import psycopg
@@ -30,6 +30,7 @@ from optionsplatform.runtime import CannotStart, programs
 
 ROOT = Path(__file__).resolve().parent.parent
 FORMAT = 1
+DATA_ONLY: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from 3.11.4 on
 DUMP, LEDGER, MANIFEST = "database.dump", "simulator.sqlite3", "manifest.json"
 APPLIED = "SELECT app, name FROM django_migrations ORDER BY app, name"
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
@@ -133,10 +134,18 @@ def _pack(folder: Path, target: Path) -> None:
     new.replace(target)
 
 
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    """A file or folder that stays inside the place where it is unpacked."""
+    path = PurePosixPath(member.name)
+    return (member.isfile() or member.isdir()) and not path.is_absolute() and ".." not in path.parts
+
+
 def _unpack(source: Path, folder: Path) -> dict[str, Any]:
     try:
         with tarfile.open(source) as archive:
-            archive.extractall(folder, filter="data")
+            if not all(_is_plain(member) for member in archive.getmembers()):
+                raise tarfile.TarError("it holds other things than files of its own")
+            archive.extractall(folder, **DATA_ONLY)  # noqa: S202 - each member was looked at
         manifest = json.loads((folder / MANIFEST).read_text())
     except (OSError, tarfile.TarError, ValueError) as problem:
         raise CannotStart(f"{source} is not a backup of this platform: {problem}") from None

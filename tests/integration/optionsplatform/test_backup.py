@@ -159,6 +159,17 @@ def test_a_file_that_is_no_backup_is_refused(empty, tmp_path):
         restore(tmp_path / "x.tar", url=empty, ledger=tmp_path / "l.sqlite3")
 
 
+@pytest.mark.parametrize("member", ["../outside", "/tmp/outside", "link"])
+def test_a_file_that_would_leave_its_place_is_refused(empty, tmp_path, member):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        entry = tarfile.TarInfo(member)
+        entry.type, entry.linkname = (tarfile.SYMTYPE, "/etc/passwd") if member == "link" else (tarfile.REGTYPE, "")
+        archive.addfile(entry)
+
+    with pytest.raises(CannotStart, match="it holds other things than files of its own"):
+        restore(tmp_path / "x.tar", url=empty, ledger=tmp_path / "l.sqlite3")
+
+
 def test_secrets_sealed_with_a_key_that_is_not_here_are_refused(saved, empty, tmp_path, monkeypatch):
     monkeypatch.setenv("VAULT_KEYS", "new:eA==")
 
