@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, Prefetch, Q, QuerySet
 
 from allocations.models import PendingLimit, StrategyBrokerAllocation
 from allocations.risk import Effective
@@ -242,14 +242,13 @@ class Snapshot:
         return list(rows.select_related("allocation__strategy", "allocation__broker_account"))
 
     def _positions(self) -> QuerySet[Position]:
-        """Many share a pair, contract or version: each of these is read and made once, not once a row."""
+        """Several share a pair: it is read and made once, not once a row."""
+        pairs = StrategyBrokerAllocation.objects.select_related(
+            "strategy_version", "strategy__basket", "broker_account"
+        )
         rows = Position.objects.filter(timeline=self.timeline).exclude(quantity=0)
-        return rows.prefetch_related(
-            "contract",
-            "allocation__strategy_version",
-            "allocation__strategy__basket",
-            "allocation__broker_account",
-        ).order_by("allocation_id", "leg_number")
+        rows = rows.select_related("contract").prefetch_related(Prefetch("allocation", queryset=pairs))
+        return rows.order_by("allocation_id", "leg_number")
 
 
 def provisional(timeline: Timeline) -> QuerySet[Settlement]:

@@ -287,7 +287,7 @@ def test_kill_without_script_ends_verified_flat(open_page, desk, api):
         page.reload()
         return page.get_by_text("Verified flat.").count()
 
-    eventually(is_flat, within=120, what="the brokers' own books to be flat")
+    eventually(is_flat)
     assert held(api) == {}
     desk.await_explained()
 

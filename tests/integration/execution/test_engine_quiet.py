@@ -8,7 +8,7 @@ from execution.engine import loop
 from execution.models import AccountBook
 from tests.factories import make_account, make_allocation
 
-BEFORE_ENTRIES, WITH_POSITIONS = 13, 22
+BEFORE_ENTRIES, WITH_POSITIONS = 13, 17
 
 
 def queries_of_a_tick(desk) -> int:
