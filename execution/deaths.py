@@ -8,13 +8,11 @@ from datetime import datetime
 from typing import cast
 
 import orjson
-from django.db.models import Q
 from django.utils import timezone
 
 from execution import running
 from market.quotes import connection
-from users.models import Notice, User
-from users.services import notify
+from users.services import notify_operators
 
 DEATHS = "supervisor:deaths"
 AT_ONCE = 20
@@ -30,18 +28,14 @@ def _tell_of_deaths() -> None:
     rows = cast("list[bytes] | None", connection().rpop(DEATHS, AT_ONCE))
     for row in rows or []:
         death = orjson.loads(row)
-        for operator in installation_operators():
-            notify(
-                user=operator,
-                kind="dead_process",
-                severity=Notice.Severity.CRITICAL,
-                title=f"The {death['process']} process died and was restarted",
-                body=f"It ended with exit code {death['exit']} at {death['at']}. Its log says why; "
-                "orders that were on their way are looked up by their tag.",
-                dedupe_key=f"death:{death['process']}:{datetime.fromisoformat(death['at']):%Y%m%d%H%M%S}",
-                link="/notices",
-                now=timezone.now(),
-            )
+        notify_operators(
+            kind="dead_process",
+            title=f"The {death['process']} process died and was restarted",
+            body=f"It ended with exit code {death['exit']} at {death['at']}. Its log says why; "
+            "orders that were on their way are looked up by their tag.",
+            dedupe_key=f"death:{death['process']}:{datetime.fromisoformat(death['at']):%Y%m%d%H%M%S}",
+            now=timezone.now(),
+        )
 
 
 def _tell_of_silent_workers() -> None:
@@ -51,21 +45,11 @@ def _tell_of_silent_workers() -> None:
     for name in (name for name, is_alive in all_workers.items() if not is_alive):
         if not connection().srem(running.WORKERS, name):
             continue
-        for operator in installation_operators():
-            notify(
-                user=operator,
-                kind="dead_process",
-                severity=Notice.Severity.CRITICAL,
-                title=f"The worker process {name} gives no sign of life",
-                body=f"None for 10 seconds: it died, hangs or cannot reach Valkey. {left} other worker "
-                f"process{'es take' if left != 1 else ' takes'} over what it left; its log says why.",
-                dedupe_key=f"silent:{name}:{now:%Y%m%d%H%M%S}",
-                link="/notices",
-                now=now,
-            )
-
-
-def installation_operators() -> list[User]:
-    """Who is told when the installation itself is in trouble."""
-    rows = User.objects.filter(Q(is_superuser=True) | Q(groups__name="operator"), is_active=True)
-    return list(rows.distinct())
+        notify_operators(
+            kind="dead_process",
+            title=f"The worker process {name} gives no sign of life",
+            body=f"None for 10 seconds: it died, hangs or cannot reach Valkey. {left} other worker "
+            f"process{'es take' if left != 1 else ' takes'} over what it left; its log says why.",
+            dedupe_key=f"silent:{name}:{now:%Y%m%d%H%M%S}",
+            now=now,
+        )

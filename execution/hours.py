@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from execution.deaths import installation_operators
 from execution.engine.desk import Desk
 from market import quotes
 from market.facts.tables import EXCHANGES
 from market.kernel import calendar
-from users.models import Notice
-from users.services import notify
+from users.services import notify_operators
 
 REMEMBERED = timedelta(days=2)
 
@@ -20,20 +18,17 @@ def tell_unknown(desk: Desk) -> None:
     for exchange in EXCHANGES:
         gap = calendar.unknown_hours(exchange, desk.day)
         key = f"hours:told:{desk.timeline.key}:{exchange}:{desk.day}"
-        if gap and quotes.connection().set(key, b"1", nx=True, ex=REMEMBERED):
+        if gap and not quotes.connection().exists(key):
             _tell(exchange, gap, desk)
+            quotes.connection().set(key, b"1", ex=REMEMBERED)  # once the notice is there
 
 
 def _tell(exchange: str, gap: str, desk: Desk) -> None:
-    for operator in installation_operators():
-        notify(
-            user=operator,
-            kind="hours_unknown",
-            severity=Notice.Severity.CRITICAL,
-            title=f"The hours of {exchange} on {desk.day:%d %b %Y} are not known",
-            body=f"{gap} Until they are imported (manage.py import_facts, or the admin) the exchange counts as "
-            "closed: entries are missed, exits wait, and stops are not watched.",
-            dedupe_key=f"hours_unknown:{desk.timeline.key}:{exchange}:{desk.day}",
-            link="/notices",
-            now=desk.wall,
-        )
+    notify_operators(
+        kind="hours_unknown",
+        title=f"The hours of {exchange} on {desk.day:%d %b %Y} are not known",
+        body=f"{gap} Until they are imported (manage.py import_facts, or the admin) the exchange counts as "
+        "closed: entries are missed, exits wait, and stops are not watched.",
+        dedupe_key=f"hours_unknown:{desk.timeline.key}:{exchange}:{desk.day}",
+        now=desk.wall,
+    )

@@ -8,7 +8,6 @@ from datetime import datetime
 import orjson
 from django.db.models import Q
 
-from execution.deaths import installation_operators
 from execution.models import Position, StrategyExecution
 from market import feed, quotes
 from market.facts.tables import EXCHANGES
@@ -18,6 +17,7 @@ from market.kernel.frame import Frame
 from market.models import Timeline
 from market.selectors import active_timeline
 from users.models import Notice, User
+from users.selectors import operators
 from users.services import notify
 
 SHORTEST = 10.0  # seconds
@@ -90,7 +90,7 @@ def _in_session(frame: Frame) -> bool:
 
 
 def _tell(timeline: Timeline, last: LastFrame, now: datetime) -> None:
-    for user in {*installation_operators(), *_concerned(timeline)}:
+    for user in {*operators(), *_concerned(timeline)}:
         notify(
             user=user,
             kind="dead_feed",

@@ -75,6 +75,15 @@ def notify(  # noqa: PLR0913 - keyword only
     return notice
 
 
+def notify_operators(*, kind: str, title: str, body: str, dedupe_key: str, now: datetime) -> None:
+    """A critical notice to everyone who keeps the installation running."""
+    for operator in selectors.operators():
+        notify(
+            user=operator, kind=kind, severity=Notice.Severity.CRITICAL, title=title, body=body,
+            dedupe_key=dedupe_key, link="/notices", now=now,
+        )  # fmt: skip
+
+
 def _queue_alarms(notice: Notice, now: datetime) -> None:
     """A delivery for every channel of the user that takes it, in the caller's transaction."""
     if notice.severity not in alarms.SEVERITIES:
