@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
@@ -18,14 +19,16 @@ from execution.engine.desk import Desk
 from execution.engine.margins import NoMargin, Sheet
 from execution.live import events
 from market import facts_in_force, quotes
+from market.kernel.frame import Frame
 from market.models import Timeline
 from market.selectors import active_timeline
 
 RECONCILE_EVERY = timedelta(seconds=60)
+WORLD_KEPT = 1.0  # seconds
 WAITS_FOR = 30  # seconds that an account's message may wait for a worker
-#: What a message is about at an account: its orders and runs, nothing but runs to begin, nothing but
-#: whether an order has moved, its books.
-TURN, BEGIN, POLL, LOOK = "turn", "begin", "poll", "look"
+#: What a message is about at an account: something to leave or to cancel, its orders and runs, nothing
+#: but runs to begin, nothing but whether an order has moved, its books.
+URGENT, TURN, BEGIN, POLL, LOOK = MARKS = ("urgent", "turn", "begin", "poll", "look")
 TICKING, TICK_MISSED = "ticking", "tick-missed"
 TICK_LOST_AFTER_MS = 3000
 TICK_AGAIN_MS = 900  # at the same frame: the beat's second, less what two processes may differ
@@ -53,6 +56,33 @@ def desk_now() -> Desk | None:
     if frame is None:
         return None
     facts_in_force.refresh()
+    return _desk(timeline, frame)
+
+
+class Lately:
+    """`desk_now` for units of work of which there are many in a second: the frame is always the last one,
+    which world is active and the facts are asked for with each new frame and each second. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: tuple[Timeline, int, float] | None = None
+
+    def desk(self) -> Desk | None:
+        kept = self._kept
+        if kept is not None and self._clock() < kept[2]:
+            frame = quotes.newest.frame(kept[0].key)
+            if frame is not None and frame.n == kept[1]:
+                return _desk(kept[0], frame)
+        desk = desk_now()
+        if desk is not None:
+            self._kept = (desk.timeline, desk.frame.n, self._clock() + WORLD_KEPT)
+        return desk
+
+
+lately = Lately()
+
+
+def _desk(timeline: Timeline, frame: Frame) -> Desk:
     return Desk(
         timeline=timeline,
         frame=frame,
@@ -109,7 +139,7 @@ def begin_turn(account: int, *, mark: str = TURN) -> None:
 def forget_turns() -> None:
     """Every account may have its turn again: the worker that took the messages is gone."""
     client = quotes.connection()
-    marks = [key for mark in (TURN, BEGIN, POLL, LOOK) for key in client.scan_iter(f"{mark}:*", count=1000)]
+    marks = [key for mark in MARKS for key in client.scan_iter(f"{mark}:*", count=1000)]
     client.delete(TICKING, *marks)
 
 

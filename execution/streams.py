@@ -23,7 +23,7 @@ from execution.engine.apply import apply_books
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.models import Order
 from execution.reconcile import books
-from execution.running import desk_now
+from execution.running import lately
 from execution.states import AT_BROKER
 from market.models import Timeline
 from market.selectors import active_timeline
@@ -100,7 +100,7 @@ class Streams:
 
     def _apply(self, account: BrokerAccount, events: tuple[BrokerEvent, ...]) -> None:
         try:
-            self._apply_at(desk_now(), account, events)
+            self._apply_at(lately.desk(), account, events)
         finally:
             close_old_connections()
 

@@ -24,6 +24,7 @@ from execution.running import (
     LOOK,
     POLL,
     TURN,
+    URGENT,
     WAITS_FOR,
     begin_turn,
     desk_now,
@@ -31,6 +32,7 @@ from execution.running import (
     free,
     heartbeat,
     is_first,
+    lately,
     reserve,
     the_only_tick,
     was_tick_missed,
@@ -40,7 +42,8 @@ log = structlog.get_logger(__name__)
 Enqueue = Callable[[list[Work]], None]
 TURN_SECONDS = 0.05  # then the next account has its turn
 BESIDE_ORDERS = {WorkKind.RECONCILE}  # three books of a broker: no order waits behind them
-AT_ONCE, AFTER_ALL = 0, 9  # a message's priority: what has begun anywhere goes before what has not
+AT_ONCE, IN_TURN = 0, 3  # a message's priority: what exits goes first, all else as it came
+EXITING = {WorkKind.EXIT, WorkKind.CANCEL}
 BOOT = uuid4().hex  # of this process
 
 
@@ -62,7 +65,7 @@ def tick() -> None:
     if is_mine and was_tick_missed():
         tick.apply_async(expires=WAITS_FOR)
     grouped = shift.by_account([work for work in works if work.kind not in BESIDE_ORDERS])
-    for mark in (TURN, BEGIN):  # what is urgent never waits behind an account's entries
+    for mark in (URGENT, TURN, BEGIN):  # what is urgent never waits behind an account's entries
         for account in reserve([a for a in grouped if _mark(grouped[a]) == mark], mark=mark):
             _send(account, grouped[account])
     looks = {work.id: work for work in works if work.kind in BESIDE_ORDERS}
@@ -75,7 +78,7 @@ def perform(account: int, works: list[tuple[str, int]]) -> None:
     todo = [Work(WorkKind(kind), row_id) for kind, row_id in works]
     mark = _mark(todo)
     begin_turn(account, mark=mark)
-    desk = desk_now()
+    desk = lately.desk()
     if desk is None:
         return
     until = time.monotonic() + TURN_SECONDS
@@ -129,12 +132,14 @@ def _send(account: int, works: list[Work], *, queue: str = "orders") -> None:
     if not works:
         return
     words = [(work.kind.value, work.id) for work in works]
-    priority = AFTER_ALL if _mark(works) == BEGIN else AT_ONCE
+    priority = AT_ONCE if _mark(works) == URGENT else IN_TURN
     perform.apply_async((account, words), queue=queue, expires=WAITS_FOR, priority=priority)
 
 
 def _mark(works: list[Work]) -> str:
     kinds = {work.kind for work in works}
+    if not kinds.isdisjoint(EXITING):
+        return URGENT
     if kinds == {WorkKind.START}:
         return BEGIN
     if kinds == {WorkKind.SYNC}:

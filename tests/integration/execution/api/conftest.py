@@ -73,17 +73,23 @@ def publish(desk):
     return desk
 
 
-#: Where a message of entries alone waits: kombu's list of the least priority.
-AFTER_ALL = "orders\x06\x169"
+#: Where a message waits that neither leaves nor cancels anything: kombu's list of the second priority.
+IN_TURN = "orders\x06\x163"
+LOOKS = "celery\x06\x163"
+
+
+def messages(queue: str) -> list[list[tuple[str, int]]]:
+    """The (kind, row id) of each message that waits for the workers; the next to be taken comes first."""
+    found = []
+    for raw in reversed(quotes.connection().lrange(queue, 0, -1)):
+        (_, works), _, _ = orjson.loads(base64.b64decode(orjson.loads(raw)["body"]))
+        found.append([(kind, row) for kind, row in works])
+    return found
 
 
 def queued(queue: str) -> list[tuple[str, int]]:
     """(kind, row id) of all that waits for the workers, whatever accounts' turns it is in."""
-    found: list[tuple[str, int]] = []
-    for raw in quotes.connection().lrange(queue, 0, -1):
-        (_, works), _, _ = orjson.loads(base64.b64decode(orjson.loads(raw)["body"]))
-        found.extend((kind, row) for kind, row in works)
-    return sorted(found)
+    return sorted(work for message in messages(queue) for work in message)
 
 
 def forget() -> None:

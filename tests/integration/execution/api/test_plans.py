@@ -12,10 +12,18 @@ from execution import running, tasks
 from execution.api import plans
 from execution.engine import judging, preview
 from execution.engine.account_view import AccountView
+from execution.engine.desk import Work, WorkKind
 from execution.models import Order, PerformanceMetric, Position, StrategyExecution
 from market import quotes
 from tests.factories import make_account, make_allocation, make_day
-from tests.integration.execution.api.conftest import AFTER_ALL, engine_desk, forget, publish, queued
+from tests.integration.execution.api.conftest import (
+    IN_TURN,
+    engine_desk,
+    forget,
+    messages,
+    publish,
+    queued,
+)
 from tests.integration.execution.conftest import MONDAY
 
 PATH = "/options/baskets/{}/allocations/{}"
@@ -161,32 +169,44 @@ def test_executing_hands_the_entries_to_the_workers_at_once(
     untraded, owner, mine, django_capture_on_commit_callbacks
 ):
     shown = previewed(untraded, owner)
-    quotes.connection().delete("orders", AFTER_ALL)
+    quotes.connection().delete("orders", IN_TURN)
 
     with django_capture_on_commit_callbacks(execute=True):
         execute(mine, shown["preview_id"])
 
-    assert queued(AFTER_ALL) == sorted(("start", run.pk) for run in StrategyExecution.objects.all())
-    assert quotes.connection().llen(AFTER_ALL) == 3  # one turn an account
+    assert queued(IN_TURN) == sorted(("start", run.pk) for run in StrategyExecution.objects.all())
+    assert quotes.connection().llen(IN_TURN) == 3  # one turn an account
     assert queued("orders") == []
 
 
 def test_an_exit_does_not_wait_behind_the_entries_of_its_account(untraded, owner, mine, monkeypatch):
     monkeypatch.setattr(running, "TICK_AGAIN_MS", 1)
-    for key in ("orders", AFTER_ALL):
+    for key in ("orders", IN_TURN):
         quotes.connection().delete(key)
     running.forget_turns()
     execute(mine, previewed(untraded, owner)["preview_id"])
     tasks.tick()
-    entries = queued(AFTER_ALL)
+    entries = queued(IN_TURN)
     assert len(entries) == 5  # they wait; no worker has taken them
 
     killed = mine.post("/options/risk/kill", {"scope": "user"}, format="json").json()["exits"]
     tasks.tick()
 
     assert {("exit", row["id"]) for row in killed} <= set(queued("orders"))
-    assert queued(AFTER_ALL) == entries
+    assert queued(IN_TURN) == entries
     running.forget_turns()
+
+
+def test_entries_that_are_due_begin_everywhere_before_those_that_began_go_on(untraded, owner, mine):
+    """So the thousandth pair begins in its tolerance; what leaves or cancels goes before them all."""
+    quotes.connection().delete(IN_TURN)
+    execute(mine, previewed(untraded, owner)["preview_id"])
+    first, *_, other = StrategyExecution.objects.order_by("allocation__broker_account", "pk")
+
+    for run, kind in ((first, WorkKind.START), (other, WorkKind.START), (first, WorkKind.ADVANCE)):
+        tasks.enqueue([Work(kind, run.pk)])
+
+    assert messages(IN_TURN) == [[("start", first.pk)], [("start", other.pk)], [("advance", first.pk)]]
 
 
 def test_a_broker_that_does_not_answer_is_a_denial_not_an_error(untraded, mine):
