@@ -18,6 +18,8 @@ from users.models import Notice
 from users.services import notify
 
 CLAIM = timedelta(seconds=30)  # whoever reads has died when it is over
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+GOLDEN = 0.6180339887498949  # its multiples spread evenly, however many there are
 NEVER = datetime.min.replace(tzinfo=UTC)
 SOON = timedelta(seconds=5)  # after a reading that failed, or while orders may explain a difference
 
@@ -93,10 +95,21 @@ def note_failure(account: BrokerAccount, error: ReadFailed, desk: Desk) -> None:
 
 def note_success(book: AccountBook, desk: Desk, *, unsettled: bool) -> None:
     """The locked book was read whole."""
-    every = SOON if unsettled else desk.reconcile_every
     book.read_at, book.failing_since, book.why = desk.wall, None, ""
-    book.due_at = None if every is None else desk.wall + every
+    if unsettled:
+        book.due_at = desk.wall + SOON
+    elif desk.reconcile_every is not None:
+        book.due_at = next_look(book.broker_account_id, desk.wall, every=desk.reconcile_every)
+    else:
+        book.due_at = None
     book.save()
+
+
+def next_look(account_id: int, now: datetime, *, every: timedelta) -> datetime:
+    """The account's own moment of the round, at most one round away: all are read together when a worker
+    starts, and would be due together ever after, with the orders of a second waiting behind them."""
+    mine = every * (account_id * GOLDEN % 1)
+    return now + ((mine - (now - EPOCH)) % every or every)
 
 
 def locked(account: BrokerAccount, desk: Desk) -> AccountBook:
