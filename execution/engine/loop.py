@@ -71,7 +71,7 @@ def tick(desk: Desk, seen: Snapshot | None = None) -> list[Work]:
 
     Who knows that nothing was written since its last tick may hand its snapshot on.
     """
-    seen = seen or Snapshot(desk.timeline, desk.day, desk.wall)
+    seen = seen or Snapshot(desk.timeline, desk.day, desk.wall, now=desk.now)
     missed_close.close_missed(desk, seen)
     if seen.has_waiting_limits:
         put_in_force(day=desk.day, now=desk.wall)

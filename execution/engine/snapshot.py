@@ -30,6 +30,7 @@ from execution.models import (
 )
 from execution.reconcile.books import accounts_in
 from execution.states import OPEN_STATES
+from market.kernel.clock import IST
 from market.models import Timeline
 from strategies.models import StrategyVersion
 from strategies.rules import LegRule, Schedule
@@ -55,15 +56,16 @@ class OpenOrder(NamedTuple):
 class Snapshot:
     """The rows of one world on one day, each kind read when it is first asked for, then kept.
 
-    Celery makes one for every tick. A headless run keeps one and forgets it when anything is written.
+    Celery makes one for every tick, at that market time. A headless run keeps one for all the day's times
+    and forgets it when anything is written.
     """
 
-    def __init__(self, timeline: Timeline, day: date, wall: datetime) -> None:
-        self.timeline, self.day, self.wall = timeline, day, wall
+    def __init__(self, timeline: Timeline, day: date, wall: datetime, *, now: datetime | None = None) -> None:
+        self.timeline, self.day, self.wall, self.now = timeline, day, wall, now
 
     def forget(self) -> None:
         """Read everything anew from here on."""
-        kept = ("timeline", "day", "wall")
+        kept = ("timeline", "day", "wall", "now")
         self.__dict__ = {name: self.__dict__[name] for name in kept}
 
     @cached_property
@@ -150,9 +152,16 @@ class Snapshot:
 
     @cached_property
     def unasked(self) -> list[StrategyBrokerAllocation]:
-        """Pairs that may enter in this world and have not been asked today."""
+        """Pairs that may enter in this world and have not been asked today; before their time they are
+        left out where that is known."""
         asked = self._runs.filter(allocation=OuterRef("pk"), trading_day=self.day, phase="entry")
-        return list(entering_pairs(self.timeline).exclude(Exists(asked)))
+        rows = entering_pairs(self.timeline).exclude(Exists(asked))
+        if self.now is not None:  # jitter only makes it later
+            due = StrategyVersion.objects.filter(
+                strategy=OuterRef("strategy"), entry_time__lte=self.now.astimezone(IST).time()
+            )
+            rows = rows.filter(Exists(due))
+        return list(rows)
 
     @cached_property
     def versions(self) -> dict[int, StrategyVersion]:

@@ -1,12 +1,17 @@
 """A tick in which nothing happens asks the database little, however many pairs there are."""
 
+from datetime import time
+
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from allocations.models import StrategyBrokerAllocation
 from execution.engine import loop
+from execution.engine.snapshot import Snapshot
 from execution.models import AccountBook
+from market.kernel.clock import at
 from tests.factories import make_account, make_allocation
+from tests.integration.execution.conftest import MONDAY
 
 BEFORE_ENTRIES, WITH_POSITIONS = 13, 17
 
@@ -74,3 +79,26 @@ def test_a_tick_after_a_closed_day_writes_nothing_more(desk):
     words = {query["sql"].split()[0] for query in captured}
     assert words == {"SELECT"}
     assert len(captured) <= WITH_POSITIONS + 2
+
+
+def test_a_tick_before_the_entries_does_not_read_the_pairs_that_wait_for_their_time(desk):
+    desk.at(9, 16)
+    world = desk.player._desk(desk.player.last)
+
+    def unasked(hour, minute, second=0):
+        now = at(MONDAY, time(hour, minute, second))
+        return len(Snapshot(world.timeline, world.day, world.wall, now=now).unasked)
+
+    of_all_the_day = Snapshot(world.timeline, world.day, world.wall).unasked
+
+    assert (unasked(9, 19, 59), unasked(9, 20)) == (0, 5)
+    assert len(of_all_the_day) == 5
+
+
+def test_a_pair_whose_time_came_while_no_worker_ran_is_read_at_any_later_tick(desk):
+    desk.at(9, 16)
+    world = desk.player._desk(desk.player.last)
+
+    late = Snapshot(world.timeline, world.day, world.wall, now=at(MONDAY, time(15, 29)))
+
+    assert len(late.unasked) == 5

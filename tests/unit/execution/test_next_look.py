@@ -10,7 +10,7 @@ from execution.reconcile.books import next_look
 
 MINUTE = timedelta(seconds=60)
 NOW = datetime(2026, 8, 3, 3, 50, tzinfo=UTC)
-moments = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))
+moments = st.timedeltas(timedelta(days=-2000), timedelta(days=5000)).map(lambda since: NOW + since)
 
 
 @given(account=st.integers(1, 10**9), now=moments)
