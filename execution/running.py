@@ -131,6 +131,14 @@ def reserve(accounts: Iterable[int], *, again: bool = False, mark: str = TURN) -
     return [account for account, taken in zip(wanted, pipe.execute(), strict=True) if taken]
 
 
+def unmarked(accounts: Sequence[int], *, mark: str) -> list[int]:
+    """Those of these accounts that have no such turn, or look, waiting or under way."""
+    if not accounts:
+        return []
+    marks = cast("list[bytes | None]", quotes.connection().mget([f"{mark}:{account}" for account in accounts]))
+    return [account for account, held in zip(accounts, marks, strict=True) if held is None]
+
+
 def begin_turn(account: int, *, mark: str = TURN) -> None:
     """The account's message has reached a worker."""
     quotes.connection().set(f"{mark}:{account}", 1, ex=TURN_LOST_AFTER)

@@ -91,32 +91,32 @@ class Streams:
                 if page.events:
                     self._stop.wait(GATHER)
                     more = wire.events(page.last, 0.0)
-                    self._appliers.submit(self._apply, account, page.events + more.events).result()
+                    events, is_first = page.events + more.events, wait == 0.0
+                    self._appliers.submit(self._apply, account, events, is_first=is_first).result()
                     page = more
                 last, wait = page.last, PUSH_WAIT
             except (ReadFailed, OperationalError) as error:
                 log.warning("stream_interrupted", account=account.pk, error=str(error))
                 self._stop.wait(RETRY_SECONDS)
 
-    def _apply(self, account: BrokerAccount, events: tuple[BrokerEvent, ...]) -> None:
+    def _apply(self, account: BrokerAccount, events: tuple[BrokerEvent, ...], *, is_first: bool) -> None:
         try:
-            self._apply_at(lately.desk(), account, events)
+            self._apply_at(lately.desk(), account, events, is_first=is_first)
         finally:
             close_old_connections()
 
     def _apply_at(
-        self, desk: Desk | None, account: BrokerAccount, events: tuple[BrokerEvent, ...]
+        self, desk: Desk | None, account: BrokerAccount, events: tuple[BrokerEvent, ...], *, is_first: bool
     ) -> None:
+        """The first page tells the day so far, most of it known: where each order stands is enough then."""
         if desk is None:
             return
         reports = [event.report for event in events if event.timeline == desk.timeline.key]
-        moved = apply_books(
-            account,
-            [report for report in reports if isinstance(report, BrokerOrder)],
-            [report for report in reports if isinstance(report, BrokerTrade)],
-            desk,
-            source="push",
-        )
+        orders = [report for report in reports if isinstance(report, BrokerOrder)]
+        if is_first:
+            orders = list({order.broker_order_id: order for order in orders}.values())
+        trades = [report for report in reports if isinstance(report, BrokerTrade)]
+        moved = apply_books(account, orders, trades, desk, source="poll" if is_first else "push")
         self._enqueue(account.pk, [Work(WorkKind.ADVANCE, execution) for execution in sorted(moved)])
         if any(not report.client_ref for report in reports):  # somebody trades by hand
             books.ask([account.pk], desk.timeline, now=desk.wall)

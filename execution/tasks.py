@@ -35,6 +35,7 @@ from execution.running import (
     lately,
     reserve,
     the_only_tick,
+    unmarked,
     was_tick_missed,
 )
 
@@ -42,7 +43,9 @@ log = structlog.get_logger(__name__)
 Enqueue = Callable[[list[Work]], None]
 TURN_SECONDS = 0.05  # then the next account has its turn
 BESIDE_ORDERS = {WorkKind.RECONCILE}  # three books of a broker: no order waits behind them
-AT_ONCE, IN_TURN = 0, 3  # a message's priority: what exits goes first, all else as it came
+#: A message's priority: what exits goes first; and what has begun anywhere before what has not, or under
+#: load more begins than is finished in its time.
+AT_ONCE, IN_TURN, AFTER_ALL = 0, 3, 9
 EXITING = {WorkKind.EXIT, WorkKind.CANCEL}
 BOOT = uuid4().hex  # of this process
 
@@ -93,8 +96,9 @@ def perform(account: int, works: list[tuple[str, int]]) -> None:
 
 
 def poll(accounts: list[int]) -> None:
-    """Have these accounts' order books read, where that does not wait already."""
-    enqueue([Work(WorkKind.SYNC, account) for account in reserve(accounts, mark=POLL)])
+    """Have these accounts' order books read, where neither that nor a look at all their books waits."""
+    unread = unmarked(accounts, mark=LOOK)
+    enqueue([Work(WorkKind.SYNC, account) for account in reserve(unread, mark=POLL)])
 
 
 def enqueue(works: list[Work]) -> None:
@@ -132,7 +136,7 @@ def _send(account: int, works: list[Work], *, queue: str = "orders") -> None:
     if not works:
         return
     words = [(work.kind.value, work.id) for work in works]
-    priority = AT_ONCE if _mark(works) == URGENT else IN_TURN
+    priority = {URGENT: AT_ONCE, BEGIN: AFTER_ALL}.get(_mark(works), IN_TURN)
     perform.apply_async((account, words), queue=queue, expires=WAITS_FOR, priority=priority)
 
 

@@ -4,6 +4,8 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from brokers.types import (
     BrokerEvent,
@@ -72,7 +74,7 @@ def test_what_happens_together_is_gathered_before_it_is_applied(user):
     applied = []
 
     class Gathers(Streams):
-        def _apply(self, account, events):
+        def _apply(self, account, events, *, is_first):
             applied.append([event.report.broker_order_id for event in events])
 
     streams = Gathers(lambda account, works: None, lambda accounts: None, stop, wire_of=lambda account: wire)
@@ -85,3 +87,52 @@ def test_what_happens_together_is_gathered_before_it_is_applied(user):
 def test_without_an_active_world_there_is_no_desk_and_a_task_does_nothing(db):
     assert running.desk_now() is None
     assert tasks.perform(1, [("advance", 1)]) is None
+
+
+def first_page(desk, pair):
+    account = pair.broker_account
+    streams = Streams(lambda account, works: None, lambda accounts: None, threading.Event())
+    events = desk.player.adapter(account).events(0, 0.0).events
+    streams._apply_at(desk.player._desk(desk.player.last), account, events, is_first=True)
+
+
+def test_the_first_page_of_a_day_that_is_known_locks_and_writes_nothing(desk):
+    desk.at(9, 20)
+    desk.at(9, 20, 5)
+
+    with CaptureQueriesContext(connection) as captured:
+        first_page(desk, desk.pair("Iron Condor", "zerodha"))
+
+    assert [query["sql"] for query in captured if not query["sql"].startswith("SELECT")] == []
+    assert [query["sql"] for query in captured if "FOR NO KEY UPDATE" in query["sql"]] == []
+
+
+class Deaf:
+    """A wire that sends, and whose books say nothing."""
+
+    def __init__(self, wire):
+        self.wire = wire
+
+    def trades(self):
+        return []
+
+    def orders(self):
+        return []
+
+    def __getattr__(self, name):
+        return getattr(self.wire, name)
+
+
+def test_the_first_page_brings_what_happened_while_nobody_listened(desk):
+    pair = desk.pair("Cash Secured Put", "finvasia")
+    hearing = desk.player.adapter(pair.broker_account)
+    desk.player._adapters[pair.broker_account.pk] = Deaf(hearing)
+    desk.at(9, 20)
+    desk.at(9, 20, 5)
+    assert ([o.status for o in desk.orders(pair)], desk.held(pair)) == (["ACKED"], {})
+    desk.player._adapters[pair.broker_account.pk] = hearing
+
+    first_page(desk, pair)
+
+    [order] = desk.orders(pair)
+    assert (order.status, desk.held(pair)) == ("FILLED", {order.contract.symbol: -order.quantity})

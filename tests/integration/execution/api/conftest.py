@@ -73,9 +73,10 @@ def publish(desk):
     return desk
 
 
-#: Where a message waits that neither leaves nor cancels anything: kombu's list of the second priority.
-IN_TURN = "orders\x06\x163"
-LOOKS = "celery\x06\x163"
+#: kombu's lists by priority: the first is called as the queue is, what leaves waits there. Then what has
+#: begun, and looks at books; then what only begins entries.
+IN_TURN, LOOKS = "orders\x06\x163", "celery\x06\x163"
+AFTER_ALL = "orders\x06\x169"
 
 
 def messages(queue: str) -> list[list[tuple[str, int]]]:

@@ -17,6 +17,7 @@ from execution.models import Order, PerformanceMetric, Position, StrategyExecuti
 from market import quotes
 from tests.factories import make_account, make_allocation, make_day
 from tests.integration.execution.api.conftest import (
+    AFTER_ALL,
     IN_TURN,
     engine_desk,
     forget,
@@ -169,44 +170,46 @@ def test_executing_hands_the_entries_to_the_workers_at_once(
     untraded, owner, mine, django_capture_on_commit_callbacks
 ):
     shown = previewed(untraded, owner)
-    quotes.connection().delete("orders", IN_TURN)
+    quotes.connection().delete("orders", AFTER_ALL)
 
     with django_capture_on_commit_callbacks(execute=True):
         execute(mine, shown["preview_id"])
 
-    assert queued(IN_TURN) == sorted(("start", run.pk) for run in StrategyExecution.objects.all())
-    assert quotes.connection().llen(IN_TURN) == 3  # one turn an account
+    assert queued(AFTER_ALL) == sorted(("start", run.pk) for run in StrategyExecution.objects.all())
+    assert quotes.connection().llen(AFTER_ALL) == 3  # one turn an account
     assert queued("orders") == []
 
 
 def test_an_exit_does_not_wait_behind_the_entries_of_its_account(untraded, owner, mine, monkeypatch):
     monkeypatch.setattr(running, "TICK_AGAIN_MS", 1)
-    for key in ("orders", IN_TURN):
+    for key in ("orders", AFTER_ALL):
         quotes.connection().delete(key)
     running.forget_turns()
     execute(mine, previewed(untraded, owner)["preview_id"])
     tasks.tick()
-    entries = queued(IN_TURN)
+    entries = queued(AFTER_ALL)
     assert len(entries) == 5  # they wait; no worker has taken them
 
     killed = mine.post("/options/risk/kill", {"scope": "user"}, format="json").json()["exits"]
     tasks.tick()
 
     assert {("exit", row["id"]) for row in killed} <= set(queued("orders"))
-    assert queued(IN_TURN) == entries
+    assert queued(AFTER_ALL) == entries
     running.forget_turns()
 
 
-def test_entries_that_are_due_begin_everywhere_before_those_that_began_go_on(untraded, owner, mine):
-    """So the thousandth pair begins in its tolerance; what leaves or cancels goes before them all."""
-    quotes.connection().delete(IN_TURN)
+def test_what_leaves_goes_before_what_has_begun_and_that_before_what_has_not(untraded, owner, mine):
+    for key in ("orders", IN_TURN, AFTER_ALL):
+        quotes.connection().delete(key)
     execute(mine, previewed(untraded, owner)["preview_id"])
-    first, *_, other = StrategyExecution.objects.order_by("allocation__broker_account", "pk")
+    run = StrategyExecution.objects.first()
 
-    for run, kind in ((first, WorkKind.START), (other, WorkKind.START), (first, WorkKind.ADVANCE)):
+    for kind in (WorkKind.START, WorkKind.ADVANCE, WorkKind.EXIT):
         tasks.enqueue([Work(kind, run.pk)])
 
-    assert messages(IN_TURN) == [[("start", first.pk)], [("start", other.pk)], [("advance", first.pk)]]
+    assert messages("orders") == [[("exit", run.pk)]]
+    assert messages(IN_TURN) == [[("advance", run.pk)]]
+    assert messages(AFTER_ALL) == [[("start", run.pk)]]
 
 
 def test_a_broker_that_does_not_answer_is_a_denial_not_an_error(untraded, mine):
