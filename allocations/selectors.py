@@ -138,7 +138,7 @@ def effective_states(allocations: Iterable[StrategyBrokerAllocation]) -> dict[in
         (pair.pk, pair.broker_account.user_id, pair.broker_account_id, pair.strategy.basket_id, pair.strategy_id)
         for pair in allocations
     }
-    held = _states_by_target({user for _, user, *_ in keys})
+    held = _states_by_target({user for _, user, *_ in keys}) if keys else {}
     return {
         pair: tightest(
             held[target]

@@ -42,16 +42,15 @@ def _follow(order: Order, desk: Desk) -> None:
         f"Leg {order.leg_number} stop at the broker at {order.trigger_price:.2f}: "
         f"bought at {order.average_price:.2f}."
     )
-    row = services.open_exit(
+    due = services.DueExit(
         allocation=order.allocation,
-        timeline=desk.timeline,
-        day=desk.day,
         due_at=desk.now,
         cause="leg_stop",
         lots=order.quantity // order.contract.lot_size,
         detail=f"{detail} The whole strategy leaves." if whole else detail,
         legs=None if whole else [order.leg_number],
     )
+    row = services.open_exit(due, timeline=desk.timeline, day=desk.day)
     if row is not None and row.status == Status.DUE and not _is_left(row):
         row.started_at = desk.now
         runs.finish(row, Status.DONE, desk)

@@ -65,30 +65,35 @@ def work(execution: StrategyExecution, desk: Desk) -> list[Work]:
     return cancels + [Work(WorkKind.DISPATCH, order.pk) for order in fresh]
 
 
-def open_exit(
-    pair_positions: list[Position],
-    desk: Desk,
+def due_exit(
+    positions: Sequence[Position],
     *,
     cause: str,
     due_at: datetime,
     detail: str = "",
     legs: Sequence[int] | None = None,
-) -> StrategyExecution | None:
-    """A due exit of the pair that holds these positions, or of its legs, unless one is under way or
-    has ended since they were read."""
-    still = Position.objects.filter(pk__in=[p.pk for p in pair_positions]).exclude(quantity=0)
-    if not still.exists():
-        return None
-    return services.open_exit(
-        allocation=pair_positions[0].allocation,
-        timeline=desk.timeline,
-        day=desk.day,
+) -> services.DueExit:
+    """The exit of the pair that holds these positions, or of its legs."""
+    return services.DueExit(
+        allocation=positions[0].allocation,
         due_at=due_at,
         cause=cause,
-        lots=max(abs(p.quantity) // p.contract.lot_size for p in pair_positions),
+        lots=max(abs(p.quantity) // p.contract.lot_size for p in positions),
         detail=detail,
         legs=legs,
     )
+
+
+def open_exits(due: Sequence[services.DueExit], desk: Desk) -> None:
+    """Open these, one a pair, unless one is under way or the pair has become flat since it was read."""
+    if not due:
+        return
+    held = Position.objects.filter(
+        timeline=desk.timeline, allocation__in=[each.allocation for each in due]
+    ).exclude(quantity=0)
+    holding = set(held.values_list("allocation_id", flat=True))
+    still = [each for each in due if each.allocation.pk in holding]
+    services.open_due(still, timeline=desk.timeline, day=desk.day)
 
 
 def _end_entries(execution: StrategyExecution, desk: Desk) -> None:

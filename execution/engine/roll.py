@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
+from execution import services
 from execution.engine import closes, leave, opens, orders, runs
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.judging import Stop, tolerance_of
@@ -60,7 +61,8 @@ def _refuse(
     runs.finish(execution, Status.DENIED, desk, code=stop.code, detail=f"{stop.detail} {words}")
     if not closing or not alive:
         return []
-    left = leave.open_exit(alive, desk, cause="expiry", due_at=desk.now)
+    due = leave.due_exit(alive, cause="expiry", due_at=desk.now)
+    left = services.open_exit(due, timeline=desk.timeline, day=desk.day)
     return [] if left is None else [Work(WorkKind.START, left.pk)]
 
 

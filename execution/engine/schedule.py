@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from allocations.models import StrategyBrokerAllocation, TradingState
+from execution import services
 from execution.engine import again, broker_stops, closes, day_loss, leave, roll, tell, watching
 from execution.engine.desk import Desk
 from execution.engine.snapshot import Snapshot
@@ -76,6 +77,7 @@ def open_exits(desk: Desk, seen: Snapshot) -> None:
     A roll under way is no reason to wait: the exit ends it.
     """
     lost, leaves = day_loss.leaving(desk, seen), watching.judge(desk, seen)
+    due: list[services.DueExit] = []
     for pair, rows in seen.held.items():
         if seen.leaving.get(pair, ()) is None or not _alive(rows, desk):
             continue
@@ -85,25 +87,28 @@ def open_exits(desk: Desk, seen: Snapshot) -> None:
         why = Leave(urgent, "") if urgent else _timed(rows, desk) or leaves.get(pair)
         if why is None and pair in seen.adjusting:
             continue
-        _open_exit(rows, why, desk, leaving=pair in seen.leaving)
+        if (exit_ := _due_exit(rows, why, desk, leaving=pair in seen.leaving)) is not None:
+            due.append(exit_)
+    leave.open_exits(due, desk)
 
 
-def _open_exit(rows: list[Position], why: Leave | None, desk: Desk, *, leaving: bool) -> None:
+def _due_exit(
+    rows: list[Position], why: Leave | None, desk: Desk, *, leaving: bool
+) -> services.DueExit | None:
+    """The exit that is due, if any; a roll that is due instead is opened."""
     alive, version = _alive(rows, desk), rows[0].allocation.strategy_version
     if why:
         due_at = _due_at(version, why.cause, desk)
-        leave.open_exit(alive, desk, cause=why.cause, due_at=due_at, detail=why.detail, legs=why.legs)
-        return
+        return leave.due_exit(alive, cause=why.cause, due_at=due_at, detail=why.detail, legs=why.legs)
     expiring = _expiring(version, alive, desk)
     if not expiring:
-        return
+        return None
     due_at = _due_at(version, "expiry", desk)
-    if version.at_expiry == StrategyVersion.AtExpiry.ROLL:
-        if leaving:  # legs that leave are not rolled; the others are, once these are gone
-            return
+    if version.at_expiry != StrategyVersion.AtExpiry.ROLL:
+        return leave.due_exit(alive, cause="expiry", due_at=due_at)
+    if not leaving:  # legs that leave are not rolled; the others are, once these are gone
         roll.open_roll(rows[0].allocation_id, desk, due_at=due_at, positions=expiring)
-    else:
-        leave.open_exit(alive, desk, cause="expiry", due_at=due_at)
+    return None
 
 
 def _entry(

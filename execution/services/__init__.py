@@ -2,7 +2,7 @@
 
 from execution.services.acts import Act
 from execution.services.entering import adjust, enter_now
-from execution.services.exits import open_exit
+from execution.services.exits import DueExit, open_due, open_exit
 from execution.services.locks import lock_account, lock_user
 from execution.services.scopes import (
     exit_now,
@@ -16,12 +16,14 @@ from execution.services.scopes import (
 
 __all__ = [
     "Act",
+    "DueExit",
     "adjust",
     "enter_now",
     "exit_now",
     "kill",
     "lock_account",
     "lock_user",
+    "open_due",
     "open_exit",
     "pairs_in",
     "pause",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count
@@ -19,50 +21,76 @@ UNFINISHED = [Status.DUE, Status.RUNNING]
 WIDENED = ["only_legs", "cause", "detail"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueExit:
+    """An exit of a pair that has come due, with the most lots that a leg holds: of everything, or of the
+    legs named."""
+
+    allocation: StrategyBrokerAllocation
+    due_at: datetime
+    cause: str
+    lots: int
+    detail: str = ""
+    legs: Sequence[int] | None = None
+
+
+def open_due(exits: Collection[DueExit], *, timeline: Timeline, day: date) -> None:
+    """`open_exit` of each, one a pair; as many queries for many as for one, unless some of its legs leave
+    already."""
+    pairs = [due.allocation for due in exits]
+    cycles = _cycles(pairs, timeline, day)
+    unfinished = StrategyExecution.objects.filter(
+        timeline=timeline, allocation__in=pairs, phase="exit", status__in=UNFINISHED
+    )
+    under_way = set(unfinished.values_list("allocation_id", flat=True))
+    fresh = [
+        StrategyExecution(
+            allocation=due.allocation, timeline=timeline, trading_day=day, phase="exit",
+            cycle=cycles.get(due.allocation.pk, 0) + 1, **_values(due),
+        )
+        for due in exits
+        if due.allocation.pk not in under_way
+    ]  # fmt: skip
+    StrategyExecution.objects.bulk_create(fresh, ignore_conflicts=True)
+    for due in exits:
+        if due.allocation.pk in under_way:
+            open_exit(due, timeline=timeline, day=day)
+
+
 @transaction.atomic
-def open_exit(  # noqa: PLR0913 - keyword only
-    *,
-    allocation: StrategyBrokerAllocation,
-    timeline: Timeline,
-    day: date,
-    due_at: datetime,
-    cause: str,
-    lots: int,
-    detail: str = "",
-    legs: Sequence[int] | None = None,
-) -> StrategyExecution | None:
+def open_exit(due: DueExit, *, timeline: Timeline, day: date) -> StrategyExecution | None:
     """A due exit of the pair, or of some of its legs, unless one that closes these is under way.
 
     Counted before it is asked whether one is under way: one that another worker opens meanwhile has
     taken this number.
     """
-    exits = StrategyExecution.objects.filter(allocation=allocation, timeline=timeline, phase="exit")
+    exits = StrategyExecution.objects.filter(allocation=due.allocation, timeline=timeline, phase="exit")
     cycle = exits.filter(trading_day=day).count() + 1
     under_way = exits.filter(status__in=UNFINISHED)
     if under_way.filter(only_legs__isnull=True).exists():
         return None
     partial = under_way.select_for_update(of=("self",), no_key=True).first()
     if partial is not None:
-        if not _is_widened(partial, cause=cause, detail=detail, legs=legs):
+        if not _is_widened(partial, cause=due.cause, detail=due.detail, legs=due.legs):
             return None
         partial.save(update_fields=WIDENED)
         return partial
     row, fresh = StrategyExecution.objects.get_or_create(
-        allocation=allocation,
-        timeline=timeline,
-        trading_day=day,
-        phase="exit",
-        cycle=cycle,
-        defaults={
-            "strategy_version_id": allocation.strategy_version_id,
-            "lots": lots,
-            "cause": cause,
-            "due_at": due_at,
-            "detail": detail,
-            "only_legs": None if legs is None else sorted(legs),
-        },
-    )
+        allocation=due.allocation, timeline=timeline, trading_day=day, phase="exit", cycle=cycle,
+        defaults=_values(due),
+    )  # fmt: skip
     return row if fresh else None
+
+
+def _values(due: DueExit) -> dict[str, Any]:
+    return {
+        "strategy_version_id": due.allocation.strategy_version_id,
+        "lots": due.lots,
+        "cause": due.cause,
+        "due_at": due.due_at,
+        "detail": due.detail,
+        "only_legs": None if due.legs is None else sorted(due.legs),
+    }
 
 
 def _is_widened(

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from allocations.selectors import effective_states
 from allocations.services import set_trading_state
@@ -372,9 +373,30 @@ def test_a_tick_that_read_before_an_exit_ended_opens_no_second_one(desk):
     assert [run.status for run in StrategyExecution.objects.filter(allocation=pair, phase="exit")] == ["done"]
 
 
-@pytest.mark.parametrize("moment", range(1, 5))
-@pytest.mark.parametrize("many", [False, True])
-def test_an_exit_that_another_worker_opens_between_two_looks_stays_the_only_one(desk_of, moment, many):
+def test_exits_of_many_pairs_that_are_due_together_are_opened_in_as_many_queries_as_one(desk):
+    desk.at(9, 20)
+    desk.at(9, 20, 5)
+    owner = desk.pair("Iron Condor", "zerodha").broker_account.user
+    set_trading_state(user=owner, scope="user", state="halted", by=owner, now=desk.player.wall)
+    frame_desk = desk.player._desk(desk.player.last)
+    seen = Snapshot(frame_desk.timeline, frame_desk.day, frame_desk.wall)
+    assert len(seen.held) == 5
+    for each in ("leaving", "states", "abandoned", "adjusting", "loss_watches", "watched_legs", "watches"):
+        getattr(seen, each)
+
+    with CaptureQueriesContext(connection) as captured:
+        schedule.open_exits(frame_desk, seen)
+
+    due = StrategyExecution.objects.filter(phase="exit", status="due", cause="kill")
+    assert due.count() == 5
+    assert [query["sql"].split()[0] for query in captured] == ["SELECT", "SELECT", "SELECT", "INSERT"]
+
+
+@pytest.mark.parametrize(
+    ("how", "moment"),
+    [(how, moment) for how, looks in (("one", 4), ("kill", 4), ("due", 2)) for moment in range(1, looks + 1)],
+)
+def test_an_exit_that_another_worker_opens_between_two_looks_stays_the_only_one(desk_of, how, moment):
     desk = desk_of(one_strategy("Iron Condor", broker="zerodha", lots=2))
     desk.at(9, 20)
     pair = desk.pair("Iron Condor", "zerodha")
@@ -392,9 +414,13 @@ def test_an_exit_that_another_worker_opens_between_two_looks_stays_the_only_one(
         return found
 
     with connection.execute_wrapper(another):
-        if many:
+        day = {"timeline": desk.player.timeline, "day": MONDAY}
+        due = services.DueExit(allocation=pair, cause="schedule", due_at=desk.player.wall, lots=2)
+        if how == "kill":
             exits.open_exits([pair], cause="kill")
+        elif how == "due":
+            services.open_due([due], **day)
         else:
-            services.open_exit(allocation=pair, day=MONDAY, cause="schedule", **terms)
+            services.open_exit(due, **day)
 
     assert StrategyExecution.objects.filter(allocation=pair, phase="exit").count() == 1
