@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from allocations.models import StrategyBrokerAllocation, TradingState
 from allocations.services import set_trading_state
@@ -64,10 +65,11 @@ def kill(
 ) -> list[StrategyExecution]:
     """Halt the scope: open orders are cancelled, positions closed, then only closes pass.
 
-    Once it has committed no opening order goes out any more: whoever sends holds the same lock.
+    Once it has its accounts' locks no opening order goes out any more: whoever sends holds the same lock.
+    So they are taken before anything is read of the pairs, of which there may be many.
     """
+    lock_accounts(_pairs(user, scope, target).order_by().values_list("broker_account_id", flat=True).distinct())
     pairs = pairs_in(user=user, scope=scope, target=target)
-    lock_accounts(pair.broker_account_id for pair in pairs)
     _set(user, scope, target, State.HALTED, "killed", act)
     _write_receipt(Receipt.Verb.KILL, user, scope, target, pairs, act)
     return open_exits(pairs, cause="kill")
@@ -75,6 +77,11 @@ def kill(
 
 def pairs_in(*, user: User, scope: str, target: int | None) -> list[StrategyBrokerAllocation]:
     """The user's pairs of the scope, archived ones included: they may still hold positions."""
+    rows = _pairs(user, scope, target)
+    return list(rows.select_related("strategy__basket", "broker_account__user").order_by("pk"))
+
+
+def _pairs(user: User, scope: str, target: int | None) -> QuerySet[StrategyBrokerAllocation]:
     rows = StrategyBrokerAllocation.objects.filter(broker_account__in=accounts_of(user))
     column = {
         Scope.PAIR: "pk",
@@ -82,8 +89,7 @@ def pairs_in(*, user: User, scope: str, target: int | None) -> list[StrategyBrok
         Scope.BASKET: "strategy__basket_id",
         Scope.ACCOUNT: "broker_account_id",
     }.get(Scope(scope))
-    rows = rows.select_related("strategy__basket", "broker_account__user").order_by("pk")
-    return list(rows if column is None else rows.filter(**{column: target}))
+    return rows if column is None else rows.filter(**{column: target})
 
 
 def progress_of(receipt: Receipt) -> list[Progress]:

@@ -108,6 +108,18 @@ def test_a_kill_of_many_pairs_asks_as_often_as_one_of_two(timeline):
     assert kill(many)[0] == []  # they leave already
 
 
+def test_a_kill_has_its_accounts_locks_before_it_reads_their_pairs(timeline):
+    user = UserFactory()
+    pairs_of(user, timeline, 3)
+
+    with CaptureQueriesContext(connection) as captured:
+        services.kill(user=user, scope="user", target=None, by=user, source="test", now=NOW)
+
+    asked = [query["sql"] for query in captured if not query["sql"].startswith("SAVEPOINT")]
+    assert asked[0].startswith('SELECT DISTINCT "strategy_broker_allocations"."broker_account_id" AS')
+    assert asked[1].startswith("select pg_advisory_xact_lock(7101, id)")
+
+
 @pytest.mark.parametrize(
     ("phase", "fields"),
     [
