@@ -43,9 +43,9 @@ log = structlog.get_logger(__name__)
 Enqueue = Callable[[list[Work]], None]
 TURN_SECONDS = 0.05  # then the next account has its turn
 BESIDE_ORDERS = {WorkKind.RECONCILE}  # three books of a broker: no order waits behind them
-#: A message's priority: what exits goes first; and what has begun anywhere before what has not, or under
-#: load more begins than is finished in its time.
-AT_ONCE, IN_TURN, AFTER_ALL = 0, 3, 9
+#: A message's priority: what has begun anywhere goes before what has not, or under load more begins than
+#: is finished in its time.
+AT_ONCE, AFTER_ALL = 0, 9
 EXITING = {WorkKind.EXIT, WorkKind.CANCEL}
 BOOT = uuid4().hex  # of this process
 
@@ -68,7 +68,7 @@ def tick() -> None:
     if is_mine and was_tick_missed():
         tick.apply_async(expires=WAITS_FOR)
     grouped = shift.by_account([work for work in works if work.kind not in BESIDE_ORDERS])
-    for mark in (URGENT, TURN, BEGIN):  # what is urgent never waits behind an account's entries
+    for mark in (URGENT, TURN, BEGIN):  # what leaves waits for no other turn, nothing for entries
         for account in reserve([a for a in grouped if _mark(grouped[a]) == mark], mark=mark):
             _send(account, grouped[account])
     looks = {work.id: work for work in works if work.kind in BESIDE_ORDERS}
@@ -136,7 +136,7 @@ def _send(account: int, works: list[Work], *, queue: str = "orders") -> None:
     if not works:
         return
     words = [(work.kind.value, work.id) for work in works]
-    priority = {URGENT: AT_ONCE, BEGIN: AFTER_ALL}.get(_mark(works), IN_TURN)
+    priority = AFTER_ALL if _mark(works) == BEGIN else AT_ONCE
     perform.apply_async((account, words), queue=queue, expires=WAITS_FOR, priority=priority)
 
 

@@ -14,7 +14,6 @@ from execution.engine.shift import Turn
 from execution.models import Order, OrderEvent, StrategyExecution
 from market import quotes
 from market.services import ensure_contracts
-from tests.integration.execution.api.conftest import IN_TURN
 from tests.integration.execution.fault_wires import Wire, plug, publish
 
 PAIRS = ("Iron Condor", "Covered Call")
@@ -133,11 +132,11 @@ def test_one_tick_at_a_time_and_one_a_second_of_the_same_frame(desk):
 def test_an_account_is_polled_once_however_often_that_is_asked(both):
     account = both[0][0].allocation.broker_account_id
     running.forget_turns()
-    quotes.connection().delete(IN_TURN)
+    quotes.connection().delete("orders")
 
     tasks.poll([account])
     tasks.poll([account])
 
-    assert quotes.connection().llen(IN_TURN) == 1
+    assert quotes.connection().llen("orders") == 1
     running.forget_turns()
-    quotes.connection().delete(IN_TURN)
+    quotes.connection().delete("orders")

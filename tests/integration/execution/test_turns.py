@@ -9,7 +9,7 @@ from execution.engine import loop
 from execution.engine.desk import Work, WorkKind
 from execution.engine.shift import Turn
 from market.quotes import connection
-from tests.integration.execution.api.conftest import IN_TURN, messages
+from tests.integration.execution.api.conftest import messages
 
 
 @pytest.fixture(autouse=True)
@@ -49,21 +49,21 @@ def test_a_look_at_an_accounts_books_waits_once_and_beside_its_turn():
 
 
 def test_an_account_whose_books_are_about_to_be_read_is_not_polled_as_well():
-    connection().delete(IN_TURN)
+    connection().delete("orders")
     running.reserve([7], mark=running.LOOK)
 
     tasks.poll([7, 8])
 
-    assert messages(IN_TURN) == [[("sync", 8)]]
-    connection().delete(IN_TURN)
+    assert messages("orders") == [[("sync", 8)]]
+    connection().delete("orders")
 
 
 def test_nobody_is_polled_when_nobody_has_an_order_at_a_broker():
-    connection().delete(IN_TURN)
+    connection().delete("orders")
 
     tasks.poll([])
 
-    assert messages(IN_TURN) == []
+    assert messages("orders") == []
 
 
 def test_a_new_worker_gives_every_account_its_turn_again():

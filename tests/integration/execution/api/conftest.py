@@ -73,9 +73,7 @@ def publish(desk):
     return desk
 
 
-#: kombu's lists by priority: the first is called as the queue is, what leaves waits there. Then what has
-#: begun, and looks at books; then what only begins entries.
-IN_TURN, LOOKS = "orders\x06\x163", "celery\x06\x163"
+#: Where a message of entries alone waits: kombu's list of the least priority.
 AFTER_ALL = "orders\x06\x169"
 
 

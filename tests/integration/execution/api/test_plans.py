@@ -8,6 +8,7 @@ from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 
 from allocations.models import StrategyBrokerAllocation
 from baskets.models import Basket
+from brokers.models import BrokerAccount
 from execution import running, tasks
 from execution.api import plans
 from execution.engine import judging, preview
@@ -18,7 +19,6 @@ from market import quotes
 from tests.factories import make_account, make_allocation, make_day
 from tests.integration.execution.api.conftest import (
     AFTER_ALL,
-    IN_TURN,
     engine_desk,
     forget,
     messages,
@@ -198,8 +198,8 @@ def test_an_exit_does_not_wait_behind_the_entries_of_its_account(untraded, owner
     running.forget_turns()
 
 
-def test_what_leaves_goes_before_what_has_begun_and_that_before_what_has_not(untraded, owner, mine):
-    for key in ("orders", IN_TURN, AFTER_ALL):
+def test_what_leaves_or_has_begun_goes_before_what_has_not(untraded, owner, mine):
+    for key in ("orders", AFTER_ALL):
         quotes.connection().delete(key)
     execute(mine, previewed(untraded, owner)["preview_id"])
     run = StrategyExecution.objects.first()
@@ -207,9 +207,24 @@ def test_what_leaves_goes_before_what_has_begun_and_that_before_what_has_not(unt
     for kind in (WorkKind.START, WorkKind.ADVANCE, WorkKind.EXIT):
         tasks.enqueue([Work(kind, run.pk)])
 
-    assert messages("orders") == [[("exit", run.pk)]]
-    assert messages(IN_TURN) == [[("advance", run.pk)]]
+    assert messages("orders") == [[("advance", run.pk)], [("exit", run.pk)]]
     assert messages(AFTER_ALL) == [[("start", run.pk)]]
+
+
+def test_an_exit_has_a_message_of_its_own_beside_its_accounts_other_turn(untraded, owner, mine, monkeypatch):
+    monkeypatch.setattr(running, "TICK_AGAIN_MS", 1)
+    quotes.connection().delete("orders")
+    running.forget_turns()
+    accounts = BrokerAccount.objects.filter(user=owner).values_list("pk", flat=True)
+    running.reserve(accounts)  # a turn of each waits; no worker has taken it
+    execute(mine, previewed(untraded, owner)["preview_id"])
+
+    killed = mine.post("/options/risk/kill", {"scope": "user"}, format="json").json()["exits"]
+    quotes.connection().delete("orders")  # what the kill handed over got lost
+    tasks.tick()
+
+    assert {("exit", row["id"]) for row in killed} <= set(queued("orders"))
+    running.forget_turns()
 
 
 def test_a_broker_that_does_not_answer_is_a_denial_not_an_error(untraded, mine):

@@ -13,7 +13,7 @@ from execution import running, tasks
 from execution.models import AccountBook, ForeignTrade, Mismatch
 from market import quotes
 from tests.integration.execution import by_hand
-from tests.integration.execution.api.conftest import IN_TURN, LOOKS, queued
+from tests.integration.execution.api.conftest import queued
 from tests.integration.execution.by_hand import open_mismatches, reconciled
 from users.models import AuditEntry
 
@@ -138,7 +138,7 @@ def test_lots_traded_by_hand_are_adopted_into_a_pair(traded, mine, stranger):
 def test_the_books_are_read_at_once_when_asked_beside_the_orders(
     traded, mine, django_capture_on_commit_callbacks
 ):
-    for queue in ("orders", IN_TURN, LOOKS):
+    for queue in ("orders", "celery"):
         quotes.connection().delete(queue)
     AccountBook.objects.update(due_at=None)
 
@@ -147,14 +147,14 @@ def test_the_books_are_read_at_once_when_asked_beside_the_orders(
 
     accounts = answer.json()["accounts"]
     assert len(accounts) == 3
-    assert queued(LOOKS) == sorted(("reconcile", account) for account in accounts)
-    assert queued("orders") == queued(IN_TURN) == []
+    assert queued("celery") == sorted(("reconcile", account) for account in accounts)
+    assert queued("orders") == []
     assert AccountBook.objects.filter(due_at=None).count() == 0
-    quotes.connection().delete(LOOKS)
+    quotes.connection().delete("celery")
 
 
 def test_the_first_tick_of_a_worker_has_every_account_read(traded, monkeypatch):
-    for queue in ("orders", IN_TURN, LOOKS):
+    for queue in ("orders", "celery"):
         quotes.connection().delete(queue)
     running.forget_turns()
     monkeypatch.setattr(running, "TICK_AGAIN_MS", 1)
@@ -163,17 +163,17 @@ def test_the_first_tick_of_a_worker_has_every_account_read(traded, monkeypatch):
     quotes.connection().delete(f"ticked:{tasks.BOOT}")
 
     tasks.tick()
-    first = queued(LOOKS)
+    first = queued("celery")
     AccountBook.objects.update(due_at=None)
     tasks.tick()
 
     assert len(first) == 3
-    assert queued(LOOKS) == first
+    assert queued("celery") == first
     AccountBook.objects.update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
     tasks.tick()
-    assert queued(LOOKS) == first  # a look that waits is not asked for a second time
+    assert queued("celery") == first  # a look that waits is not asked for a second time
     running.forget_turns()
-    for key in ("orders", IN_TURN, LOOKS, f"ticked:{tasks.BOOT}"):
+    for key in ("orders", "celery", f"ticked:{tasks.BOOT}"):
         quotes.connection().delete(key)
 
 
