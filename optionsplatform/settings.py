@@ -147,6 +147,7 @@ CHANNEL_LAYERS = {
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_ACKS_LATE = True  # else as many messages again wait inside a worker, in no order of priority
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_DB_REUSE_MAX = 10**9  # Celery would connect anew for each task; celery.py looks after them
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
