@@ -25,6 +25,7 @@ from execution.models import Order
 from execution.reconcile import books
 from execution.running import lately
 from execution.states import AT_BROKER
+from market.kernel.clock import ist_day
 from market.models import Timeline
 from market.selectors import active_timeline
 
@@ -114,7 +115,7 @@ class Streams:
         reports = [event.report for event in events if event.timeline == desk.timeline.key]
         orders = [report for report in reports if isinstance(report, BrokerOrder)]
         if is_first:
-            orders = list({order.broker_order_id: order for order in orders}.values())
+            orders = list({(order.broker_order_id, ist_day(order.at)): order for order in orders}.values())
         trades = [report for report in reports if isinstance(report, BrokerTrade)]
         moved = apply_books(account, orders, trades, desk, source="poll" if is_first else "push")
         self._enqueue(account.pk, [Work(WorkKind.ADVANCE, execution) for execution in sorted(moved)])

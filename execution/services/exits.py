@@ -34,6 +34,7 @@ class DueExit:
     legs: Sequence[int] | None = None
 
 
+@transaction.atomic
 def open_due(exits: Collection[DueExit], *, timeline: Timeline, day: date) -> None:
     """`open_exit` of each, one a pair; as many queries for many as for one, unless some of its legs leave
     already."""

@@ -1,7 +1,8 @@
 """The order streams and the running desk at their edges: idle accounts, and nothing to run."""
 
 import threading
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -136,3 +137,24 @@ def test_the_first_page_brings_what_happened_while_nobody_listened(desk):
 
     [order] = desk.orders(pair)
     assert (order.status, desk.held(pair)) == ("FILLED", {order.contract.symbol: -order.quantity})
+
+
+def test_of_two_days_orders_with_one_number_the_first_page_takes_both(desk):
+    """Some brokers count from one again each day; the earlier order ended while nobody listened."""
+    pair = desk.pair("Cash Secured Put", "finvasia")
+    hearing = desk.player.adapter(pair.broker_account)
+    desk.player._adapters[pair.broker_account.pk] = Deaf(hearing)
+    desk.at(9, 20)
+    desk.at(9, 20, 5)
+    (order,) = desk.orders(pair)
+    reported = next(r for r in hearing.orders() if r.client_ref == order.client_ref)
+    rejected = replace(reported, status=BrokerStatus.REJECTED, filled_quantity=0, reason="margin")
+    other = replace(reported, client_ref="", at=reported.at + timedelta(days=1))
+    streams = Streams(lambda account, works: None, lambda accounts: None, threading.Event())
+    key = desk.player.timeline.key
+    page = tuple(BrokerEvent(seq=n, timeline=key, report=r) for n, r in enumerate((rejected, other), start=1))
+
+    streams._apply_at(desk.player._desk(desk.player.last), pair.broker_account, page, is_first=True)
+
+    (order,) = desk.orders(pair)
+    assert (order.status, order.upstream) == ("REJECTED", "margin")
