@@ -29,8 +29,20 @@ from market.models import Timeline
 from strategies.models import Strategy
 from strategies.selectors import strategies_of
 from users.models import User
+from users.prepared import Param, Prepared
 
 Scope = TradingState.Scope
+#: States that are not active, of users and of the installation.
+STATES = Prepared(
+    lambda: TradingState.objects.filter(
+        Q(user__among=Param("users")) | Q(scope=Scope.INSTALLATION)
+    ).exclude(state=TradingState.State.ACTIVE)
+)
+LIMITS_OF = Prepared(
+    lambda: ScopeLimit.objects.filter(user__among=Param("users"))
+    .select_related("broker_account", "basket")
+    .order_by("-scope", "pk")
+)
 TERM_FIELDS = (
     "lots", *LOOSENABLE, "product", "stop_loss", "take_profit", "trail", "trail_every", "trail_by",
 )  # fmt: skip
@@ -90,8 +102,7 @@ def limit_of(row: StrategyBrokerAllocation | ScopeLimit) -> RiskLimit:
 def limits_over(pairs: Iterable[StrategyBrokerAllocation]) -> dict[int, list[ScopeLimit]]:
     """By pair, the rows whose limits its entry must keep besides its own, the widest first; one query."""
     mine = list(pairs)
-    rows = ScopeLimit.objects.filter(user__in={pair.broker_account.user_id for pair in mine})
-    known = list(rows.select_related("broker_account", "basket").order_by("-scope", "pk"))
+    known = LIMITS_OF.rows(users=list({pair.broker_account.user_id for pair in mine}))
     return {pair.pk: [row for row in known if _reaches(row, pair)] for pair in mine}
 
 
@@ -160,12 +171,11 @@ Target = tuple[str, int | None, int | None]
 
 
 def _states_by_target(users: set[int]) -> dict[Target, Effective]:
-    rows = TradingState.objects.filter(Q(user__in=users) | Q(scope=Scope.INSTALLATION))
     return {
         (row.scope, row.user_id, target_id(row)): Effective(
             state=row.state, scope=row.scope, reason=row.reason
         )
-        for row in rows.exclude(state=TradingState.State.ACTIVE)
+        for row in STATES.rows(users=list(users))
     }
 
 

@@ -8,8 +8,10 @@ from django.db.models import QuerySet
 from brokers.models import BrokerAccount
 from brokers.vault import Vault
 from users.models import User
+from users.prepared import Param, Prepared
 
 TABLE = "brokers_brokeraccount"
+WITH_USER = Prepared(lambda: BrokerAccount.objects.select_related("user").filter(pk=Param("account")))
 
 
 def accounts_of(user: User) -> QuerySet[BrokerAccount]:
@@ -25,6 +27,12 @@ def open_accounts_of(user: User) -> QuerySet[BrokerAccount]:
 def connected_accounts() -> QuerySet[BrokerAccount]:
     """Every user's accounts that can trade: for the engine and the order streams."""
     return BrokerAccount.objects.filter(archived_at=None).order_by("id")
+
+
+def account_with_user(account_id: int) -> BrokerAccount:
+    """The account with its owner, for the engine."""
+    (account,) = WITH_USER.rows(account=account_id)
+    return account
 
 
 def vault() -> Vault:

@@ -10,6 +10,7 @@ from market.kernel.contracts import parse
 from market.kernel.frame import Frame
 from market.kernel.frame import Quote as QuoteValue
 from market.models import Contract, Quote, SettlementPrice, Timeline
+from users.prepared import Param, Prepared
 
 RESTORED = "restored from the saved snapshot: spots and the other forwards come with the next frame"
 
@@ -24,9 +25,12 @@ def active_timeline() -> Timeline:
     return timeline
 
 
+BY_SYMBOL = Prepared(lambda: Contract.objects.filter(symbol__among=Param("symbols")))
+
+
 def contracts_by_symbol(symbols: Iterable[str]) -> dict[str, Contract]:
     """The stored contracts among these symbols."""
-    return {row.symbol: row for row in Contract.objects.filter(symbol__in=set(symbols))}
+    return {row.symbol: row for row in BY_SYMBOL.rows(symbols=list(set(symbols)))}
 
 
 def settlement_price(timeline: Timeline, underlying: str, day: date) -> SettlementPrice | None:

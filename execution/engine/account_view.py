@@ -19,6 +19,29 @@ from execution.engine.wires import open_wire
 from execution.models import Mismatch, Order, Position
 from execution.states import OrderState
 from market.kernel.money import ZERO
+from users.prepared import Param, Prepared
+
+HELD = Prepared(
+    lambda: Position.objects.filter(
+        timeline=Param("timeline"), allocation__broker_account=Param("account")
+    ).exclude(quantity=0).select_related("contract").order_by("pk")
+)  # fmt: skip
+UNANSWERED = Prepared(
+    lambda: Order.objects.filter(
+        allocation__among=Param("pairs"), timeline=Param("timeline"), status=OrderState.UNKNOWN
+    ).values_list("allocation_id", flat=True)
+)
+MISMATCHES = Prepared(
+    lambda: holds.open_mismatches(Param("account"), Param("timeline"))
+    .select_related("contract")
+    .order_by("pk")
+)
+REALISED = Prepared(
+    lambda: Position.objects.filter(allocation__among=Param("pairs"), timeline=Param("timeline"))
+    .order_by()
+    .values_list("allocation_id")
+    .annotate(Sum("realised"))
+)
 
 
 class AccountView:
@@ -80,10 +103,7 @@ class AccountView:
     @cached_property
     def held(self) -> list[Position]:
         """All that the account holds open."""
-        rows = Position.objects.filter(
-            timeline=self.desk.timeline, allocation__broker_account=self.account
-        ).exclude(quantity=0)
-        return list(rows.select_related("contract").order_by("pk"))
+        return HELD.rows(timeline=self.desk.timeline.pk, account=self.account.pk)
 
     @cached_property
     def unread_since(self) -> str:
@@ -101,21 +121,15 @@ class AccountView:
 
     @cached_property
     def _unanswered(self) -> set[int]:
-        rows = Order.objects.filter(
-            allocation__in=self.pairs, timeline=self.desk.timeline, status=OrderState.UNKNOWN
-        )
-        return set(rows.values_list("allocation_id", flat=True))
+        return set(UNANSWERED.rows(pairs=list(self.pairs), timeline=self.desk.timeline.pk))
 
     @cached_property
     def _mismatches(self) -> list[Mismatch]:
-        rows = holds.open_mismatches(self.account.pk, self.desk)
-        return list(rows.select_related("contract").order_by("pk"))
+        return MISMATCHES.rows(account=self.account.pk, timeline=self.desk.timeline.pk)
 
     @cached_property
     def _realised(self) -> dict[int, Decimal]:
-        rows = Position.objects.filter(allocation__in=self.pairs, timeline=self.desk.timeline)
-        sums = rows.order_by().values_list("allocation_id").annotate(Sum("realised"))
-        return dict(sums)
+        return dict(REALISED.rows(pairs=list(self.pairs), timeline=self.desk.timeline.pk))
 
     @cached_property
     def _books(self) -> dict[int, Book]:

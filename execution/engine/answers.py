@@ -16,8 +16,15 @@ from execution.engine.refs import ref_of
 from execution.models import Order, OrderEvent
 from execution.reconcile import books
 from execution.states import TERMINAL, OrderState
+from users.prepared import Param, Prepared
 
 FIRST_LOOKUP = timedelta(seconds=1)
+STATUS = Prepared(
+    lambda: Order.objects.select_for_update(no_key=True)
+    .filter(pk__among=Param("ids"))
+    .order_by("pk")
+    .values_list("pk", "status")
+)
 LOGIN_REFUSED = "TOKEN_REFUSED"
 NotTaken = Rejected | NeverSent | Unknown | moves.NotTried
 Answer = Ack | NotTaken
@@ -36,8 +43,7 @@ def _acknowledge(answers: list[tuple[Order, Ack]], desk: Desk) -> list[Work]:
     if not answers:
         return []
     orders = [order for order, _ in answers]
-    rows = Order.objects.select_for_update(no_key=True).filter(pk__in=[order.pk for order in orders])
-    now = dict(rows.order_by("pk").values_list("pk", "status"))
+    now = dict(STATUS.rows(ids=[order.pk for order in orders]))
     taken = []
     for order, answer in answers:
         state = moves.answered(now[order.pk], order.attempt, answer)

@@ -25,6 +25,7 @@ from execution.models import Fill, Order, OrderEvent, Position, StrategyExecutio
 from execution.states import TERMINAL, OrderState
 from market.kernel import charges
 from market.kernel.clock import ist_day
+from users.prepared import Param, Prepared
 
 #: What the applier writes of an order.
 MOVED = [
@@ -39,6 +40,35 @@ UNREPORTED = (*moves.NO_ANSWER, OrderState.ACKED)
 ENDS = (BrokerStatus.CANCELLED, BrokerStatus.REJECTED, BrokerStatus.EXPIRED)
 
 
+NAMED = Prepared(
+    lambda: Order.objects.filter(
+        Q(client_ref__among=Param("tags")) | Q(broker_order_id__among=Param("numbers")),
+        timeline=Param("timeline"), broker_account=Param("account"),
+    )
+)  # fmt: skip
+FILLED = Prepared(
+    lambda: Fill.objects.filter(
+        timeline=Param("timeline"), broker_account=Param("account"), order__among=Param("ids")
+    ).values_list("order_id", "trade_id")
+)
+LOCKED = Prepared(
+    lambda: Order.objects.select_for_update(of=("self",), no_key=True)
+    .filter(pk__among=Param("ids"))
+    .select_related("contract", "broker_account", "allocation")
+    .order_by("pk")
+)
+DEALT = Prepared(
+    lambda: Fill.objects.filter(
+        timeline=Param("timeline"), broker_account__among=Param("accounts"), trade_id__among=Param("trades")
+    ).values_list("broker_account_id", "exchange", "trading_day", "trade_id")
+)
+ENDED = Prepared(
+    lambda: OrderEvent.objects.filter(
+        order__among=Param("ids"), kind__in=ENDS, payload__has_key="filled"
+    ).order_by("pk").values_list("order_id", "kind", "payload")
+)  # fmt: skip
+
+
 def apply_books(
     account: BrokerAccount,
     orders: Iterable[BrokerOrder],
@@ -50,9 +80,10 @@ def apply_books(
     """Apply a broker's books; the ids of executions that moved. Foreign rows are left alone."""
     reports, deals = list(orders), list(trades)
     ours = _Ours(account, [*reports, *deals], desk)
-    rows = Fill.objects.filter(timeline=desk.timeline, broker_account=account, order__in=ours.ids)
     # a push is said once, a poll says it all again: what is known already should lock nothing
-    known = set(rows.values_list("order_id", "trade_id")) if source == "poll" else set()
+    known = set[tuple[int, str]]()
+    if source == "poll":
+        known |= set(FILLED.rows(timeline=desk.timeline.pk, account=account.pk, ids=list(ours.ids)))
     said: dict[int, Said] = defaultdict(Said)
     for deal in deals:
         order = ours.find(deal)
@@ -79,11 +110,10 @@ class _Ours:
     def __init__(
         self, account: BrokerAccount, rows: list[BrokerOrder | BrokerTrade], desk: Desk
     ) -> None:
-        mine = Order.objects.filter(timeline=desk.timeline, broker_account=account)
+        tags = {row.client_ref for row in rows if row.client_ref}
         untagged = {row.broker_order_id for row in rows if not row.client_ref}
-        found = mine.filter(
-            Q(client_ref__in={row.client_ref for row in rows if row.client_ref})
-            | Q(broker_order_id__in=untagged)
+        found = NAMED.rows(
+            timeline=desk.timeline.pk, account=account.pk, tags=list(tags), numbers=list(untagged)
         )
         self._by_tag = {order.client_ref: order for order in found}
         self._by_number = {
@@ -115,7 +145,7 @@ def apply_said(said: Mapping[int, Said], desk: Desk, *, source: str) -> set[int]
 
     Orders are locked in their order, positions after them, so that no two workers wait both ways.
     """
-    orders = _locked(said)
+    orders = LOCKED.rows(ids=list(said))
     events: list[OrderEvent] = []
     filled = _write_fills(orders, said, desk, source, events)
     ends = _ends(order.pk for order in orders if order.pk in filled and order.status not in UNREPORTED)
@@ -176,11 +206,8 @@ def _fresh_fills(orders: list[Order], said: Mapping[int, Said], desk: Desk) -> l
     deals = {deal.trade_id for each in said.values() for deal in each.deals}
     if not deals:
         return []
-    rows = Fill.objects.filter(
-        timeline=desk.timeline, trade_id__in=deals,
-        broker_account__in={order.broker_account_id for order in orders},
-    )  # fmt: skip
-    known = set(rows.values_list("broker_account_id", "exchange", "trading_day", "trade_id"))
+    accounts = {order.broker_account_id for order in orders}
+    known = set(DEALT.rows(timeline=desk.timeline.pk, accounts=list(accounts), trades=list(deals)))
     fresh = []
     for order in orders:
         for deal in said[order.pk].deals:
@@ -206,8 +233,7 @@ def _ends(ids: Iterable[int]) -> dict[int, list[moves.End]]:
     reported = list(ids)
     if not reported:
         return found
-    rows = OrderEvent.objects.filter(order__in=reported, kind__in=ENDS, payload__has_key="filled")
-    for order_id, kind, payload in rows.order_by("pk").values_list("order_id", "kind", "payload"):
+    for order_id, kind, payload in ENDED.rows(ids=reported):
         found[order_id].append(moves.End(moves.REPORTED[BrokerStatus(kind)], payload["filled"]))
     return found
 
@@ -244,13 +270,6 @@ def _report(
     if reported in TERMINAL:
         order.pending_op = Order.PendingOp.NONE
     _move(order, reported, desk)
-
-
-def _locked(ids: Iterable[int]) -> list[Order]:
-    rows = Order.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=ids)
-    return list(
-        rows.select_related("contract", "broker_account", "allocation").order_by("pk")
-    )
 
 
 def _move(order: Order, reported: OrderState, desk: Desk) -> None:

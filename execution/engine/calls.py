@@ -13,7 +13,9 @@ from brokers.models import BrokerAccount
 from execution.models import AccountCalls, Order
 from execution.moves import STOP
 from execution.rates import Kind, Spent, ask
+from users.prepared import Param, Prepared
 
+SPENT = Prepared(lambda: AccountCalls.objects.select_for_update().filter(pk=Param("account")))
 LANDED = """
 UPDATE account_calls SET flying = flying - %(calls)s::text[], landed = landed || (
     SELECT coalesce(jsonb_agg(%(at)s::bigint), '[]') FROM unnest(%(calls)s::text[]) call WHERE flying ? call
@@ -36,7 +38,7 @@ def take_some(account: BrokerAccount, wanted: list[tuple[str, Kind]], wall: date
     """Which of these calls, the most urgent first, may be made now. Needs the account's lock."""
     if not wanted:
         return set()
-    row = AccountCalls.objects.filter(pk=account.pk).select_for_update().first()
+    row = SPENT.first(account=account.pk)
     spent = Spent() if row is None else _spent(row)
     windows, at = limits_of(account.broker).windows, microseconds(wall)
     allowed: set[str] = set()

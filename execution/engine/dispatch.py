@@ -19,10 +19,18 @@ from execution.engine.wires import NoWire, open_wire
 from execution.models import Order
 from execution.services import lock_account
 from execution.states import OrderState
+from users.prepared import Param, Prepared
 
 LOST_AFTER = timedelta(seconds=15)  # without an answer: whoever sent it has died
 MOST_TOGETHER = 4  # entries: a wave of a pair or two
 LONGEST_TURN = timedelta(seconds=1)  # from the commit of several orders to the last one's leaving
+READY = Prepared(
+    lambda: Order.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
+    .select_related("broker_account", "contract", "allocation__strategy")
+    .filter(pk__among=Param("ids"), status=OrderState.READY)
+    .annotate(is_unread=queueing.is_unread())
+    .order_by("action", "pk")[:MOST_TOGETHER]
+)
 NOT_TRIED = moves.NotTried("An order before it had no answer, or took the broker too long.")
 
 
@@ -68,13 +76,7 @@ def _send_together(order_ids: Collection[int], desk: Desk) -> tuple[set[int], li
 def mark_sending(order_ids: Collection[int], desk: Desk) -> tuple[set[int], list[Order], list[Work]]:
     """Commit which of the first of these orders this worker sends now, and why others may not be sent any
     more: an exit alone, entries a few at a time. The ids looked at, the orders to send, what follows."""
-    rows = list(
-        Order.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
-        .select_related("broker_account", "contract", "allocation__strategy")
-        .filter(pk__in=order_ids, status=OrderState.READY)
-        .annotate(is_unread=queueing.is_unread())
-        .order_by("action", "pk")[:MOST_TOGETHER]
-    )
+    rows = READY.rows(ids=list(order_ids))
     if not rows:
         return set(), [], []
     if rows[0].action == Order.Action.CLOSE:

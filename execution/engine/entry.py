@@ -25,10 +25,22 @@ from execution.models import Order, StrategyExecution
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.clock import IST
 from strategies.rules import Unresolvable, stored
+from users.prepared import Param, Prepared
 
 Status = StrategyExecution.Status
 #: What makes a due run a running one.
 BEGUN = ["status", "started_at", "deadline", "plan", "margin", "realised_before", "detail", "code"]
+#: Due entries, with the legs of their versions.
+DUE = Prepared(
+    lambda: runs.with_pair(
+        StrategyExecution.objects.filter(pk__among=Param("ids"), status=Status.DUE)
+    ).prefetch_related("strategy_version__legs")
+)
+ENTERING = Prepared(
+    lambda: StrategyBrokerAllocation.objects.select_for_update(no_key=True)
+    .filter(pk__among=Param("ids"))
+    .order_by("pk")
+)
 Planned = tuple[StrategyExecution, Plan]
 
 
@@ -39,8 +51,7 @@ def start(execution_id: int, desk: Desk) -> list[Work]:
 
 def start_all(ids: Collection[int], desk: Desk) -> list[Work]:
     """Judge and plan due entries of one account. The broker is asked for funds outside any transaction."""
-    rows = StrategyExecution.objects.filter(pk__in=ids, status=Status.DUE)
-    due = list(runs.with_pair(rows).prefetch_related("strategy_version__legs"))
+    due = DUE.rows(ids=list(ids))
     if not due:
         return []
     works: list[Work] = []
@@ -149,9 +160,8 @@ def _plan_it(execution: StrategyExecution, plan: Plan, view: AccountView) -> Non
 def _enter_pairs(begun: list[StrategyExecution], desk: Desk) -> None:
     """Each pair runs the version that it enters, and has entered."""
     versions = {execution.allocation_id: execution.strategy_version_id for execution in begun}
-    rows = StrategyBrokerAllocation.objects.select_for_update(no_key=True).filter(pk__in=versions)
     changed = []
-    for pair in rows.order_by("pk"):
+    for pair in ENTERING.rows(ids=list(versions)):
         if pair.entered_at is not None and pair.strategy_version_id == versions[pair.pk]:
             continue
         pair.strategy_version_id, pair.entered_at = versions[pair.pk], pair.entered_at or desk.now

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from allocations.models import StrategyBrokerAllocation
 from allocations.risk import Exposure, RiskLimit
@@ -17,6 +17,7 @@ from execution.models import REENTRY, Position, StrategyExecution
 from market.kernel.contracts import Contract
 from market.kernel.money import ZERO
 from strategies.rules import ResolvedLeg
+from users.prepared import Param, Prepared
 
 Status = StrategyExecution.Status
 
@@ -54,19 +55,33 @@ class Book:
         return replace(self, lots=max(self.lots, lots), units=units)
 
 
+def _rows_of(**mine: Any) -> QuerySet[Position]:
+    """What is open, and what was closed today; older flat rows add nothing to a day."""
+    rows = Position.objects.filter(timeline=Param("timeline"), **mine).exclude(
+        quantity=0, realised=F("day_opening_pnl"), charges=F("day_charges_before")
+    )
+    pair = ("allocation__strategy", "allocation__broker_account", "allocation__strategy_version")
+    rows = rows.select_related("contract", *pair)
+    return rows.prefetch_related("allocation__strategy_version__legs").order_by("pk")
+
+
+OF_PAIRS = Prepared(lambda: _rows_of(allocation__among=Param("pairs")))
+OF_USER = Prepared(lambda: _rows_of(allocation__broker_account__user=Param("user")))
+
+
 def books_of(pairs: Iterable[StrategyBrokerAllocation], desk: Desk) -> dict[int, Book]:
     """By pair, its own book: what it holds."""
     empty = {pair.pk: _empty(pair) for pair in pairs}
-    return empty | _held({"allocation__in": list(empty)}, desk)
+    return empty | _by_pair(OF_PAIRS.rows(pairs=list(empty), timeline=desk.timeline.pk), desk)
 
 
 def books_of_user(user_id: int, desk: Desk) -> dict[int, Book]:
     """By pair, the books of all that a user's pairs hold and have begun to open."""
-    mine = {"allocation__broker_account__user": user_id}
-    books = _held(mine, desk)
+    books = _by_pair(OF_USER.rows(user=user_id, timeline=desk.timeline.pk), desk)
     runs = StrategyExecution.objects.filter(
-        timeline=desk.timeline, status=Status.RUNNING, phase__in=["entry", "roll", "adjust"], **mine
-    )
+        timeline=desk.timeline, status=Status.RUNNING, phase__in=["entry", "roll", "adjust"],
+        allocation__broker_account__user=user_id,
+    )  # fmt: skip
     for run in runs.select_related("allocation__strategy", "allocation__broker_account").order_by("pk"):
         if not (run.plan or {}).get("unwinding"):
             begun = books.get(run.allocation_id) or _empty(run.allocation)
@@ -120,16 +135,9 @@ def lots_held(pair: StrategyBrokerAllocation, held: Iterable[Position]) -> int:
     )
 
 
-def _held(mine: dict[str, Any], desk: Desk) -> dict[int, Book]:
-    """What is open, and what was closed today; older flat rows add nothing to a day."""
-    rows = Position.objects.filter(timeline=desk.timeline, **mine).exclude(
-        quantity=0, realised=F("day_opening_pnl"), charges=F("day_charges_before")
-    )
-    rows = rows.select_related(
-        "contract", "allocation__strategy", "allocation__broker_account", "allocation__strategy_version"
-    ).prefetch_related("allocation__strategy_version__legs")
+def _by_pair(rows: Iterable[Position], desk: Desk) -> dict[int, Book]:
     found: dict[int, list[Position]] = {}
-    for row in rows.order_by("pk"):
+    for row in rows:
         found.setdefault(row.allocation_id, []).append(row)
     return {pk: _book(mine[0].allocation, mine, desk) for pk, mine in found.items()}
 

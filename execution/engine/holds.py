@@ -15,24 +15,29 @@ from execution.engine.desk import Desk
 from execution.models import AccountBook, Mismatch, Order, Position, StrategyExecution
 from execution.services import lock_account
 from execution.states import OPEN_STATES
+from users.prepared import Param, Prepared
 
 if TYPE_CHECKING:
     from execution.engine.orders import Ticket
 
 
-def open_mismatches(account_id: int, desk: Desk) -> QuerySet[Mismatch]:
+WHY_UNREAD = Prepared(
+    lambda: AccountBook.objects.filter(
+        broker_account=Param("account"), timeline=Param("timeline"), failing_since__isnull=False
+    ).values_list("why", flat=True)
+)
+
+
+def open_mismatches(account_id: int | Param, timeline_id: int | Param) -> QuerySet[Mismatch]:
     """What the account's broker and we disagree about."""
     return Mismatch.objects.filter(
-        broker_account=account_id, timeline=desk.timeline, resolved_at=None
+        broker_account=account_id, timeline=timeline_id, resolved_at=None
     )
 
 
 def unread_since(account_id: int, desk: Desk) -> str:
     """The broker's words while the account's books cannot be read; "" while they can."""
-    failing = AccountBook.objects.filter(
-        broker_account=account_id, timeline=desk.timeline, failing_since__isnull=False
-    )
-    return failing.values_list("why", flat=True).first() or ""
+    return WHY_UNREAD.first(account=account_id, timeline=desk.timeline.pk) or ""
 
 
 def capped(execution: StrategyExecution, tickets: Iterable[Ticket], desk: Desk) -> list[Ticket]:
@@ -78,7 +83,7 @@ def _spare(
 
 
 def _missing(execution: StrategyExecution, contracts: set[int], desk: Desk) -> dict[int, int]:
-    rows = open_mismatches(execution.allocation.broker_account_id, desk).filter(
+    rows = open_mismatches(execution.allocation.broker_account_id, desk.timeline.pk).filter(
         contract__in=contracts, product=execution.allocation.product, missing__gt=0
     )
     return dict(rows.order_by().values_list("contract").annotate(Max("missing")))

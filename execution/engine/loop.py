@@ -34,6 +34,7 @@ from execution.moves import STOP
 from execution.reconcile import look
 from execution.states import RESTING, OrderState
 from market.models import Timeline
+from users.prepared import Param, Prepared
 
 Status = StrategyExecution.Status
 Step = Callable[[int, Desk], list[Work]]
@@ -57,6 +58,10 @@ ON_ORDERS: dict[WorkKind, Step] = {
     WorkKind.RECONCILE: look.reconcile,
     WorkKind.VERIFY: verify.verify,
 }
+
+PHASES = Prepared(
+    lambda: StrategyExecution.objects.filter(pk__among=Param("ids")).values_list("pk", "phase")
+)
 
 #: The most urgent first; what has begun is ended before more is begun.
 TURN = {
@@ -108,8 +113,7 @@ def perform_some(works: Sequence[Work], desk: Desk) -> tuple[list[Work], list[Wo
 
 
 def _phases(works: Sequence[Work]) -> dict[int, str]:
-    rows = StrategyExecution.objects.filter(pk__in=[work.id for work in works])
-    return dict(rows.values_list("pk", "phase"))
+    return dict(PHASES.rows(ids=[work.id for work in works]))
 
 
 def _perform_run(work: Work, phase: str, desk: Desk) -> list[Work]:

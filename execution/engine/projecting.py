@@ -14,12 +14,36 @@ from execution.models import Fill, Order, Position, Settlement
 from execution.positions import Holding, Trade, project, settled
 from market.kernel.money import ZERO, rupees
 from market.models import Timeline
+from users.prepared import Param, Prepared
 
 Key = tuple[int, int, str]  # pair, contract, product
 WRITTEN = [
     "leg_number", "quantity", "cost", "average_price", "realised", "charges", "opened_at", "updated_at",
     "day_opening_pnl", "day_charges_before",
 ]  # fmt: skip
+
+
+LOCKED = Prepared(
+    lambda: Position.objects.select_for_update(no_key=True)
+    .filter(
+        timeline=Param("timeline"), allocation__among=Param("pairs"), contract__among=Param("contracts")
+    )
+    .order_by("pk")
+)
+SETTLED = Prepared(
+    lambda: Settlement.objects.filter(position__among=Param("ids")).order_by("-provisional")
+)
+FILLED = Prepared(
+    lambda: Order.objects.filter(
+        timeline=Param("timeline"), allocation__among=Param("pairs"), contract__among=Param("contracts"),
+        filled_quantity__gt=0,
+    ).values_list("pk", "allocation_id", "contract_id", "product", "charges")
+)  # fmt: skip
+DEALT = Prepared(
+    lambda: Fill.objects.filter(order__among=Param("orders"))
+    .order_by("at", "trade_id")
+    .values_list("order_id", "side", "quantity", "price")
+)
 
 
 def rebuild(orders: Collection[Order], desk: Desk) -> list[Position]:
@@ -50,7 +74,7 @@ def project_all(positions: list[Position], desk: Desk) -> list[Position]:
     wanted = {_key(position) for position in positions}
     fills, spent = _fills(wanted, desk.timeline)
     settlements: dict[int, Settlement] = {}
-    for row in Settlement.objects.filter(position__in=positions).order_by("-provisional"):
+    for row in SETTLED.rows(ids=[position.pk for position in positions]):
         settlements[row.position_id] = row  # the final one comes last
     for position in positions:
         key = _key(position)
@@ -63,18 +87,14 @@ def project_all(positions: list[Position], desk: Desk) -> list[Position]:
 def _fills(wanted: set[Key], timeline: Timeline) -> tuple[dict[Key, list[Trade]], dict[Key, Decimal]]:
     """By position, its trades in exchange order and the charges of its orders."""
     pairs, contracts = {pair for pair, _, _ in wanted}, {contract for _, contract, _ in wanted}
-    rows = Order.objects.filter(
-        timeline=timeline, allocation__in=pairs, contract__in=contracts, filled_quantity__gt=0
-    )
+    rows = FILLED.rows(timeline=timeline.pk, pairs=list(pairs), contracts=list(contracts))
     key_of: dict[int, Key] = {}
     spent: dict[Key, Decimal] = defaultdict(Decimal)
-    columns = ("pk", "allocation_id", "contract_id", "product", "charges")
-    for pk, pair, contract, product, charges in rows.values_list(*columns):
+    for pk, pair, contract, product, charges in rows:
         key_of[pk] = (pair, contract, product)
         spent[key_of[pk]] += charges
     trades: dict[Key, list[Trade]] = defaultdict(list)
-    dealt = Fill.objects.filter(order__in=key_of.keys()).order_by("at", "trade_id")
-    for order_id, side, quantity, price in dealt.values_list("order_id", "side", "quantity", "price"):
+    for order_id, side, quantity, price in DEALT.rows(orders=list(key_of)):
         trades[key_of[order_id]].append(Trade(side, quantity, price))
     return trades, spent
 
@@ -97,12 +117,12 @@ def _write(
 
 def _locked(keys: Iterable[Key], timeline: Timeline) -> list[Position]:
     wanted = set(keys)
-    rows = Position.objects.select_for_update(no_key=True).filter(
-        timeline=timeline,
-        allocation__in={pair for pair, _, _ in wanted},
-        contract__in={contract for _, contract, _ in wanted},
+    rows = LOCKED.rows(
+        timeline=timeline.pk,
+        pairs=list({pair for pair, _, _ in wanted}),
+        contracts=list({contract for _, contract, _ in wanted}),
     )
-    return [position for position in rows.order_by("pk") if _key(position) in wanted]
+    return [position for position in rows if _key(position) in wanted]
 
 
 def _new(order: Order, desk: Desk) -> Position:

@@ -9,8 +9,16 @@ from django.db.models import Exists, OuterRef, Q
 from execution import moves
 from execution.models import AccountBook, Order
 from execution.states import AT_BROKER, RESTING, OrderState
+from users.prepared import Param, Prepared
 
 OPEN, CLOSE = Order.Action.OPEN, Order.Action.CLOSE
+#: An account's orders at the broker, and its exits that are to be sent.
+GOING = Prepared(
+    lambda: Order.objects.filter(
+        Q(status__in=AT_BROKER) | Q(status=OrderState.READY, action=CLOSE),
+        broker_account=Param("account"), timeline=Param("timeline"),
+    )
+)  # fmt: skip
 
 
 def unhindered(orders: list[Order], *, is_unread: bool) -> list[Order]:
@@ -18,11 +26,8 @@ def unhindered(orders: list[Order], *, is_unread: bool) -> list[Order]:
     if not any(order.action == OPEN for order in orders):
         return orders
     going = {order.pk for order in orders}
-    account = Order.objects.filter(
-        broker_account=orders[0].broker_account_id, timeline=orders[0].timeline_id
-    )
-    exits = Q(status=OrderState.READY, action=CLOSE)
-    others = [o for o in account.filter(Q(status__in=AT_BROKER) | exits) if o.pk not in going]
+    there = GOING.rows(account=orders[0].broker_account_id, timeline=orders[0].timeline_id)
+    others = [other for other in there if other.pk not in going]
     closed = is_unread or any(_is_unasked_cancel(other) for other in others)
     free: list[Order] = []
     for order in orders:

@@ -10,6 +10,7 @@ from execution.engine import tell
 from execution.engine.desk import Desk
 from execution.engine.judging import Stop
 from execution.models import Order, StrategyExecution
+from users.prepared import Param, Prepared
 
 Status = StrategyExecution.Status
 ENDED = ["status", "code", "detail", "started_at", "finished_at"]  # what ends a run
@@ -29,11 +30,25 @@ def with_pair(rows: QuerySet[StrategyExecution]) -> QuerySet[StrategyExecution]:
     ).order_by("due_at", "pk")
 
 
+LOCKED = Prepared(
+    lambda: with_pair(
+        StrategyExecution.objects.select_for_update(of=("self",), skip_locked=True, no_key=True).filter(
+            pk__among=Param("ids"), status=Param("status")
+        )
+    )
+)
+ORDERS = Prepared(
+    lambda: Order.objects.select_for_update(of=("self",), no_key=True)
+    .filter(execution__among=Param("ids"))
+    .select_related("contract")
+    .order_by("pk")
+)
+
+
 def locked_all(ids: Iterable[int], status: Status) -> list[StrategyExecution]:
     """These runs, locked, as far as they are in that status and no other worker holds them. Needs a
     transaction."""
-    rows = StrategyExecution.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
-    return list(with_pair(rows.filter(pk__in=list(ids), status=status)))
+    return LOCKED.rows(ids=list(ids), status=str(status))
 
 
 def locked(execution_id: int, status: Status) -> StrategyExecution | None:
@@ -45,8 +60,7 @@ def orders_of_all(executions: Iterable[StrategyExecution]) -> dict[int, list[Ord
     """By run, its orders, oldest first, locked. Needs a transaction; positions are locked after them."""
     by_id = {execution.pk: execution for execution in executions}
     found: dict[int, list[Order]] = {pk: [] for pk in by_id}
-    rows = Order.objects.select_for_update(of=("self",), no_key=True).filter(execution__in=by_id)
-    for order in rows.select_related("contract").order_by("pk"):
+    for order in ORDERS.rows(ids=list(by_id)):
         order.execution = by_id[order.execution_id]
         found[order.execution_id].append(order)
     return found

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import Exists, F, Min, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 
 from allocations.models import PendingLimit, StrategyBrokerAllocation
 from allocations.risk import Effective
@@ -35,9 +35,34 @@ from market.models import Timeline
 from strategies.models import StrategyVersion
 from strategies.rules import LegRule, Schedule
 from strategies.selectors import newest_versions, schedules_of, versions_by_id, watched_legs
+from users.prepared import Param, Prepared
 
 Status = StrategyExecution.Status
 RECEIPT_LIFE = timedelta(days=1)  # a receipt is not looked at for longer
+
+
+#: Open positions, and the pairs that hold them: several share a pair, which is read and made once.
+POSITIONS = Prepared(
+    lambda: Position.objects.filter(timeline=Param("timeline"))
+    .exclude(quantity=0)
+    .select_related("contract")
+    .order_by("allocation_id", "leg_number")
+)
+PAIRS = Prepared(
+    lambda: StrategyBrokerAllocation.objects.filter(pk__among=Param("ids")).select_related(
+        "strategy_version", "strategy__basket", "broker_account"
+    )
+)
+UNFINISHED = Prepared(
+    lambda: StrategyExecution.objects.filter(
+        timeline=Param("timeline"), status__in=[Status.DUE, Status.RUNNING]
+    ).order_by("due_at", "pk").values_list("pk", "phase", "status", "due_at")
+)  # fmt: skip
+OPEN_ORDERS = Prepared(
+    lambda: Order.objects.filter(timeline=Param("timeline"), status__in=OPEN_STATES)
+    .order_by("action", "pk")
+    .values_list(*OpenOrder._fields)
+)
 
 
 class OpenOrder(NamedTuple):
@@ -77,8 +102,11 @@ class Snapshot:
     def held(self) -> dict[int, list[Position]]:
         """Open positions by pair."""
         held: dict[int, list[Position]] = defaultdict(list)
-        for position in self._positions():
+        for position in POSITIONS.rows(timeline=self.timeline.pk):
             held[position.allocation_id].append(position)
+        for pair in PAIRS.rows(ids=list(held)) if held else []:
+            for position in held[pair.pk]:
+                position.allocation = pair
         return dict(held)
 
     @cached_property
@@ -211,19 +239,13 @@ class Snapshot:
     @cached_property
     def unfinished(self) -> list[tuple[int, str, Status, datetime]]:
         """(id, phase, status, due time) of runs that have not ended."""
-        rows = self._runs.filter(status__in=[Status.DUE, Status.RUNNING]).order_by("due_at", "pk")
-        return [
-            (pk, phase, Status(status), due)
-            for pk, phase, status, due in rows.values_list("pk", "phase", "status", "due_at")
-        ]
+        rows = UNFINISHED.rows(timeline=self.timeline.pk)
+        return [(pk, phase, Status(status), due) for pk, phase, status, due in rows]
 
     @cached_property
     def open_orders(self) -> list[OpenOrder]:
         """Orders that are not at their end, exits before entries: what reduces risk is sent first."""
-        rows = Order.objects.filter(timeline=self.timeline, status__in=OPEN_STATES)
-        return [
-            OpenOrder(*row) for row in rows.order_by("action", "pk").values_list(*OpenOrder._fields)
-        ]
+        return [OpenOrder(*row) for row in OPEN_ORDERS.rows(timeline=self.timeline.pk)]
 
     @cached_property
     def books(self) -> list[tuple[int, datetime | None]]:
@@ -249,15 +271,6 @@ class Snapshot:
             timeline=self.timeline, quantity=0, allocation__broker_account__user__in=users
         ).exclude(realised=F("day_opening_pnl"), charges=F("day_charges_before"))
         return list(rows.select_related("allocation__strategy", "allocation__broker_account"))
-
-    def _positions(self) -> QuerySet[Position]:
-        """Several share a pair: it is read and made once, not once a row."""
-        pairs = StrategyBrokerAllocation.objects.select_related(
-            "strategy_version", "strategy__basket", "broker_account"
-        )
-        rows = Position.objects.filter(timeline=self.timeline).exclude(quantity=0)
-        rows = rows.select_related("contract").prefetch_related(Prefetch("allocation", queryset=pairs))
-        return rows.order_by("allocation_id", "leg_number")
 
 
 def provisional(timeline: Timeline) -> QuerySet[Settlement]:

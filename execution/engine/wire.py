@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from brokers.limits import limits_of
-from brokers.models import BrokerAccount
+from brokers.selectors import account_with_user
 from brokers.types import Ack, BrokerOrder, ReadFailed
 from execution import gates, moves
 from execution.engine import calls, tell
@@ -156,7 +156,7 @@ def lookup(order_id: int, desk: Desk) -> list[Work]:
 
 def sync(account_id: int, desk: Desk) -> list[Work]:
     """Read an account's books and apply them; a book that cannot be read says nothing."""
-    account = BrokerAccount.objects.select_related("user").get(pk=account_id)
+    account = account_with_user(account_id)
     try:
         adapter = open_wire(desk, account)
         trades, orders = adapter.trades(), adapter.orders()

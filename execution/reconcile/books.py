@@ -15,6 +15,7 @@ from execution.engine.wires import open_wire
 from execution.models import AccountBook
 from market.models import Timeline
 from users.models import Notice
+from users.prepared import Param, Prepared
 from users.services import notify
 
 CLAIM = timedelta(seconds=30)  # whoever reads has died when it is over
@@ -22,6 +23,13 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 GOLDEN = 0.6180339887498949  # its multiples spread evenly, however many there are
 NEVER = datetime.min.replace(tzinfo=UTC)
 SOON = timedelta(seconds=5)  # after a reading that failed, or while orders may explain a difference
+
+
+LOCKED = Prepared(
+    lambda: AccountBook.objects.select_for_update(no_key=True).filter(
+        broker_account=Param("account"), timeline=Param("timeline")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +69,12 @@ def ask(account_ids: list[int], timeline: Timeline, *, now: datetime) -> None:
 @transaction.atomic
 def claim(account_id: int, desk: Desk) -> bool:
     """Whether this worker reads the account's books now: they are due and nobody else does."""
-    AccountBook.objects.get_or_create(
-        broker_account_id=account_id, timeline=desk.timeline, defaults={"due_at": desk.wall}
-    )
-    due = AccountBook.objects.filter(
-        broker_account=account_id, timeline=desk.timeline, due_at__lte=desk.wall
-    )
-    return due.update(due_at=desk.wall + CLAIM) == 1
+    book = _locked(account_id, desk)
+    if book.due_at is None or book.due_at > desk.wall:
+        return False
+    book.due_at = desk.wall + CLAIM
+    book.save(update_fields=["due_at"])
+    return True
 
 
 def read(account: BrokerAccount, desk: Desk) -> Read:
@@ -114,12 +121,18 @@ def next_look(account_id: int, now: datetime, *, every: timedelta) -> datetime:
 
 def locked(account: BrokerAccount, desk: Desk) -> AccountBook:
     """The account's book, locked: one comparison at a time. Needs a transaction."""
-    AccountBook.objects.get_or_create(
-        broker_account=account, timeline=desk.timeline, defaults={"due_at": desk.wall}
-    )
-    return AccountBook.objects.select_for_update(no_key=True).get(
-        broker_account=account, timeline=desk.timeline
-    )
+    return _locked(account.pk, desk)
+
+
+def _locked(account_id: int, desk: Desk) -> AccountBook:
+    wanted = {"account": account_id, "timeline": desk.timeline.pk}
+    book = LOCKED.first(**wanted)
+    if book is None:
+        AccountBook.objects.get_or_create(
+            broker_account_id=account_id, timeline=desk.timeline, defaults={"due_at": desk.wall}
+        )
+        (book,) = LOCKED.rows(**wanted)
+    return book
 
 
 def _tell_unread(account: BrokerAccount, error: ReadFailed, desk: Desk) -> None:

@@ -17,6 +17,18 @@ from market.kernel.contracts import Contract as ContractSpec
 from market.kernel.contracts import parse
 from market.models import Contract
 from market.services import ensure_contracts
+from users.prepared import Param, Prepared
+
+ROWS = Prepared(
+    lambda: AccountPosition.objects.filter(
+        broker_account=Param("account"), timeline=Param("timeline")
+    ).select_related("contract")
+)
+BOOKED = Prepared(
+    lambda: ForeignTrade.objects.filter(
+        broker_account=Param("account"), timeline=Param("timeline"), trade_id__among=Param("trades")
+    ).values_list("trading_day", "trade_id", "contract__symbol")
+)
 
 
 @dataclass(slots=True)
@@ -93,8 +105,7 @@ def _holding(key: Key, row: AccountPosition | None, net: Counter[Key], mine: Our
 
 
 def _rows(account: BrokerAccount, desk: Desk) -> list[AccountPosition]:
-    rows = AccountPosition.objects.filter(broker_account=account, timeline=desk.timeline)
-    return list(rows.select_related("contract"))
+    return ROWS.rows(account=account.pk, timeline=desk.timeline.pk)
 
 
 def _foreign(read: Read, mine: Ours, pending: set[str]) -> list[BrokerTrade]:
@@ -111,17 +122,16 @@ def _foreign(read: Read, mine: Ours, pending: set[str]) -> list[BrokerTrade]:
 
 def _fresh(account: BrokerAccount, trades: list[BrokerTrade], desk: Desk) -> list[BrokerTrade]:
     """Those not booked before, in exchange order."""
-    known = set(
-        ForeignTrade.objects.filter(
-            broker_account=account, timeline=desk.timeline, trade_id__in={t.trade_id for t in trades}
-        ).values_list("trading_day", "trade_id", "contract__symbol")
-    )
+    if not trades:
+        return []
+    ids = list({trade.trade_id for trade in trades})
+    known = set(BOOKED.rows(account=account.pk, timeline=desk.timeline.pk, trades=ids))
     fresh = [t for t in trades if (ist_day(t.at), t.trade_id, t.symbol) not in known]
     return sorted(fresh, key=lambda trade: (trade.at, trade.trade_id))
 
 
 def _keep(account: BrokerAccount, trades: list[BrokerTrade], sheet: Sheet, desk: Desk) -> None:
-    ForeignTrade.objects.bulk_create(
+    ForeignTrade.objects.bulk_create([
         ForeignTrade(
             broker_account=account,
             timeline=desk.timeline,
@@ -136,7 +146,7 @@ def _keep(account: BrokerAccount, trades: list[BrokerTrade], sheet: Sheet, desk:
             at=trade.at,
         )
         for trade in trades
-    )
+    ])  # fmt: skip
 
 
 def _is_over(contract: Contract, desk: Desk) -> bool:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db import transaction
 
 from brokers.models import BrokerAccount
+from brokers.selectors import account_with_user
 from brokers.types import ReadFailed
 from execution import differences, rates
 from execution.differences import Difference, Guess, Kind
@@ -20,7 +21,18 @@ from execution.reconcile.books import Read
 from execution.services import lock_account
 from execution.states import OrderState
 from market.models import Timeline
+from users.prepared import Param, Prepared
 
+#: The numbers of orders that their owner said to cancel.
+CHOSEN = Prepared(
+    lambda: Mismatch.objects.filter(
+        broker_account=Param("account"), timeline=Param("timeline"), resolved_at=None,
+        chosen=differences.Fix.CANCEL,
+    ).values_list("number", flat=True)
+)  # fmt: skip
+ACTIVE = Prepared(
+    lambda: Timeline.objects.filter(pk=Param("timeline"), active=True).values_list("pk", flat=True)
+)
 MATCH_WINDOW = timedelta(minutes=2)  # from writing an order to its time in the book, at speed 1
 FRESH = timedelta(seconds=5)
 BELIEVED_TWICE = {Kind.UNITS_MISSING, Kind.UNITS_EXTRA}
@@ -30,8 +42,7 @@ def reconcile(account_id: int, desk: Desk) -> list[Work]:
     """Look at an account whose books are due; [] when somebody else does."""
     if not books.claim(account_id, desk):
         return []
-    account = BrokerAccount.objects.select_related("user").get(pk=account_id)
-    return look(account, desk)
+    return look(account_with_user(account_id), desk)
 
 
 def refresh(execution_id: int, desk: Desk) -> list[Work]:
@@ -105,7 +116,7 @@ def _compared(
 ) -> list[Difference]:
     """Write what is external and what does not agree; what needs a second look is only returned."""
     book = books.locked(account, desk)
-    if not Timeline.objects.filter(pk=desk.timeline.pk, active=True).exists():
+    if not ACTIVE.rows(timeline=desk.timeline.pk):
         return []  # the broker's books may already be those of another world
     mine = ours.after(account, read.orders, earlier, desk)
     sheet = holdings.updated(account, read, mine, guess.pending, desk)
@@ -123,11 +134,7 @@ def _compared(
 
 def _cancel_chosen(account: BrokerAccount, desk: Desk) -> None:
     """Ask the broker to cancel what the owner said; the next look sees whether it is gone."""
-    rows = Mismatch.objects.filter(
-        broker_account=account, timeline=desk.timeline, resolved_at=None,
-        chosen=differences.Fix.CANCEL,
-    )  # fmt: skip
-    for number in rows.values_list("number", flat=True):
+    for number in CHOSEN.rows(account=account.pk, timeline=desk.timeline.pk):
         call = f"reconcile:{number}:{desk.wall.isoformat()}"
         if _may_call(account, call, desk):
             open_wire(desk, account).cancel(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Q
 
 from brokers.models import BrokerAccount
 from execution.differences import Difference, Fix, Kind
@@ -15,8 +16,16 @@ from execution.reconcile.holdings import Sheet
 from execution.reconcile.ours import Ours
 from execution.reconcile.words import about
 from users.models import Notice
+from users.prepared import Param, Prepared
 from users.services import notify
 
+#: The open ones of an account, and orphans that their owner has said are external.
+KNOWN = Prepared(
+    lambda: Mismatch.objects.filter(
+        Q(resolved_at=None) | Q(kind=Kind.ORPHAN, resolution=Fix.EXTERNAL),
+        broker_account=Param("account"), timeline=Param("timeline"),
+    ).select_related("contract").order_by("pk")
+)  # fmt: skip
 HEALED = "healed"
 OF_UNITS = {Kind.SQUARED_OFF, Kind.UNITS_MISSING, Kind.UNITS_EXTRA}
 CHANGING = ("ours", "theirs", "missing", "fix", "number", "allocation_id")
@@ -27,7 +36,7 @@ def write(
     account: BrokerAccount, found: list[Difference], mine: Ours, sheet: Sheet, desk: Desk
 ) -> bool:
     """Open, update and resolve; whether any needs another look soon."""
-    rows = _known(account, desk)
+    rows = KNOWN.rows(account=account.pk, timeline=desk.timeline.pk)
     opened = {_name(row): row for row in rows if row.resolved_at is None}
     told = {row.subject for row in rows if row.resolved_at and row.resolution == Fix.EXTERNAL}
     wanted = [
@@ -43,14 +52,6 @@ def write(
     if changed or len(wanted) != len(opened):
         tell.book_changed(desk)
     return bool(wanted) or any(o.state.value == "UNKNOWN" for o in mine.orders)
-
-
-def _known(account: BrokerAccount, desk: Desk) -> list[Mismatch]:
-    """The open ones, and orphans that their owner has said are external."""
-    rows = Mismatch.objects.filter(broker_account=account, timeline=desk.timeline)
-    still = rows.filter(resolved_at=None)
-    said = rows.filter(kind=Kind.ORPHAN, resolution=Fix.EXTERNAL)
-    return list((still | said).select_related("contract").order_by("pk"))
 
 
 def _row(

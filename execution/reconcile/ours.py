@@ -15,10 +15,40 @@ from execution.differences import OurOrder
 from execution.engine.desk import Desk
 from execution.models import Fill, Order, Position
 from execution.states import AT_BROKER, OrderState
+from users.prepared import Param, Prepared
 
 Key = tuple[str, str]  # contract and product
 JUST_SENT = timedelta(seconds=5)
 ADOPTED = "adopt"  # the cause of runs whose fills no order of ours made
+
+
+def _orders(condition: Q) -> QuerySet[Order]:
+    mine = {"broker_account": Param("account"), "timeline": Param("timeline")}
+    return Order.objects.filter(condition, **mine).select_related("contract")
+
+
+LIVE = Prepared(lambda: _orders(Q(status__in=AT_BROKER)))
+UNANSWERED = Prepared(
+    lambda: _orders(Q(status__in=(OrderState.SENDING, OrderState.UNKNOWN), broker_order_id=""))
+)
+CONCERNED = Prepared(
+    lambda: _orders(
+        Q(status__in=AT_BROKER)
+        | Q(client_ref__among=Param("tags"))
+        | Q(broker_order_id__among=Param("numbers"))
+        | Q(sending_at__gte=Param("since"))
+    )
+)
+FILLS = Prepared(
+    lambda: Fill.objects.filter(
+        broker_account=Param("account"), timeline=Param("timeline"), trading_day=Param("day")
+    ).exclude(order__execution__cause=ADOPTED).values_list("trade_id", flat=True)
+)  # fmt: skip
+HELD = Prepared(
+    lambda: Position.objects.filter(
+        allocation__broker_account=Param("account"), timeline=Param("timeline")
+    ).exclude(quantity=0).values_list("contract__symbol", "product", "allocation_id", "quantity")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +77,11 @@ class Ours:
 
 def before(account: BrokerAccount, desk: Desk) -> Before:
     """Two queries."""
-    rows = _orders(account, desk).filter(status__in=AT_BROKER)
-    fills = Fill.objects.filter(
-        broker_account=account, timeline=desk.timeline, trading_day=desk.day
-    ).exclude(order__execution__cause=ADOPTED)
+    mine = {"account": account.pk, "timeline": desk.timeline.pk}
+    rows = LIVE.rows(**mine)
     return Before(
         {order.pk: (_key(order), order.quantity - order.filled_quantity) for order in rows},
-        frozenset(fills.values_list("trade_id", flat=True)),
+        frozenset(FILLS.rows(**mine, day=desk.day)),
     )
 
 
@@ -61,9 +89,10 @@ def after(account: BrokerAccount, theirs: list[BrokerOrder], earlier: Before, de
     """Two queries: orders that are live or in the broker's book, and positions."""
     tags = {row.client_ref for row in theirs if row.client_ref}
     numbers = {row.broker_order_id for row in theirs if not row.client_ref}
-    named = Q(client_ref__in=tags) | Q(broker_order_id__in=numbers)
-    sent = Q(sending_at__gte=desk.wall - JUST_SENT)
-    rows = list(_orders(account, desk).filter(Q(status__in=AT_BROKER) | named | sent))
+    rows = CONCERNED.rows(
+        account=account.pk, timeline=desk.timeline.pk, tags=list(tags), numbers=list(numbers),
+        since=desk.wall - JUST_SENT,
+    )  # fmt: skip
     ours = Ours(
         [_plain(order, earlier, desk.wall) for order in rows],
         {order.client_ref: order for order in rows},
@@ -75,19 +104,13 @@ def after(account: BrokerAccount, theirs: list[BrokerOrder], earlier: Before, de
 
 def unanswered(account: BrokerAccount, desk: Desk) -> list[OurOrder]:
     """Orders without an answer whose number at the broker is not known."""
-    rows = _orders(account, desk).filter(
-        status__in=(OrderState.SENDING, OrderState.UNKNOWN), broker_order_id=""
-    )
+    rows = UNANSWERED.rows(account=account.pk, timeline=desk.timeline.pk)
     return [_plain(order, None, desk.wall) for order in rows]
 
 
 def _count_positions(ours: Ours, account: BrokerAccount, desk: Desk) -> None:
-    rows = Position.objects.filter(
-        allocation__broker_account=account, timeline=desk.timeline
-    ).exclude(quantity=0)
-    for symbol, product, pair, quantity in rows.values_list(
-        "contract__symbol", "product", "allocation_id", "quantity"
-    ):
+    rows = HELD.rows(account=account.pk, timeline=desk.timeline.pk)
+    for symbol, product, pair, quantity in rows:
         ours.held[symbol, product] += quantity
         ours.pairs[symbol, product][pair] = quantity
 
@@ -115,10 +138,6 @@ def _in_flight(
         if order.status in AT_BROKER or just_sent:
             units[_key(order)] += order.quantity
     return units
-
-
-def _orders(account: BrokerAccount, desk: Desk) -> QuerySet[Order]:
-    return Order.objects.filter(broker_account=account, timeline=desk.timeline).select_related("contract")
 
 
 def _plain(order: Order, earlier: Before | None, wall: datetime) -> OurOrder:

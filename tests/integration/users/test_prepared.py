@@ -1,0 +1,110 @@
+"""A query that is written as SQL once finds what Django's own would find, whatever it is asked with."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+from django.db.transaction import TransactionManagementError, atomic
+from django.test.utils import CaptureQueriesContext
+
+from baskets.models import Basket
+from strategies.models import Strategy, StrategyVersion
+from tests.factories import UserFactory, make_basket, make_strategy
+from users.models import User
+from users.prepared import Param, Prepared
+
+pytestmark = pytest.mark.django_db
+
+OF_NAMES = Prepared(
+    lambda: Basket.objects.filter(name__among=Param("names"), owner=Param("owner"), kind="user")
+    .select_related("owner")
+    .order_by("pk")
+)
+OF_OWNERS = Prepared(
+    lambda: Strategy.objects.filter(basket__owner__among=Param("owners")).order_by("pk").values_list("pk", "name")
+)
+WITH_LEGS = Prepared(
+    lambda: StrategyVersion.objects.filter(strategy__among=Param("ids")).prefetch_related("legs").order_by("pk")
+)
+LOCKED = Prepared(lambda: Basket.objects.select_for_update().filter(pk__among=Param("ids")).order_by("pk"))
+
+
+@pytest.fixture
+def owners():
+    return UserFactory(), UserFactory()
+
+
+def test_it_finds_the_rows_of_each_asking_and_no_others(owners):
+    mine, theirs = owners
+    one, two = make_basket(mine, name="One"), make_basket(mine, name="Two")
+    other = make_basket(theirs, name="One")
+    assert OF_NAMES.rows(names=["One", "Two"], owner=mine.pk) == [one, two]
+    assert OF_NAMES.rows(names=["Two"], owner=mine.pk) == [two]
+    assert OF_NAMES.rows(names=["One", "it's \"none\", {}"], owner=theirs.pk) == [other]
+    assert OF_NAMES.rows(names=[], owner=mine.pk) == []
+    assert OF_NAMES.first(names=["Two", "One"], owner=mine.pk) == one
+    assert OF_NAMES.first(names=["Three"], owner=mine.pk) is None
+
+
+def test_a_row_is_as_django_makes_it_with_what_it_is_joined_to(owners):
+    basket = make_basket(owners[0], name="One")
+    with CaptureQueriesContext(connection) as asked:
+        (found,) = OF_NAMES.rows(names=["One"], owner=owners[0].pk)
+        assert found.owner.email == owners[0].email
+    assert len(asked) == 1
+    from_django = Basket.objects.get(pk=basket.pk)
+    columns = [field.attname for field in Basket._meta.concrete_fields]
+    assert [getattr(found, name) for name in columns] == [getattr(from_django, name) for name in columns]
+    found.name = "Renamed"
+    found.save()
+    assert Basket.objects.get(pk=basket.pk).name == "Renamed"
+
+
+def test_columns_come_as_tuples_and_a_foreign_key_may_be_among_a_list(owners):
+    first, second = (make_strategy(make_basket(owner), name=f"of {owner.pk}") for owner in owners)
+    ids = [owner.pk for owner in owners]
+    assert OF_OWNERS.rows(owners=ids) == [(first.pk, first.name), (second.pk, second.name)]
+    assert OF_OWNERS.rows(owners=ids[1:]) == [(second.pk, second.name)]
+
+
+def test_what_is_prefetched_costs_one_more_query_for_any_number_and_none_for_no_row(owners):
+    strategies = [make_strategy(make_basket(owner)) for owner in owners]
+    with CaptureQueriesContext(connection) as asked:
+        versions = WITH_LEGS.rows(ids=[strategy.pk for strategy in strategies])
+        assert [leg.number for version in versions for leg in version.legs.all()] == [1, 2, 3, 4] * 2
+    assert len(asked) == 2
+    with CaptureQueriesContext(connection) as asked:
+        assert WITH_LEGS.rows(ids=[]) == []
+    assert len(asked) == 1
+
+
+def test_a_value_that_is_not_given_is_named(owners):
+    with pytest.raises(KeyError, match="owner"):
+        OF_NAMES.rows(names=["One"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_locks_in_a_transaction_alone_each_time_it_is_asked():
+    basket = make_basket(UserFactory())
+    with atomic():
+        assert LOCKED.rows(ids=[basket.pk]) == [basket]
+    with pytest.raises(TransactionManagementError):
+        LOCKED.rows(ids=[basket.pk])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_ask_it_at_once_over_their_own_connections():
+    people = [UserFactory() for _ in range(8)]
+    of_id = Prepared(lambda: User.objects.filter(pk=Param("id")))
+
+    def ask(user: User) -> tuple[list[User], int]:
+        try:
+            found = of_id.rows(id=user.pk)
+            return found, connection.connection.info.backend_pid
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, people))
+    assert [found for found, _ in answers] == [[user] for user in people]
+    assert connection.connection.info.backend_pid not in {backend for _, backend in answers}
