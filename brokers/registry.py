@@ -55,14 +55,26 @@ class WrongEndpoint(Refused):
         )
 
 
+POOLS = 64  # of listeners
+
+
 def adapter_for(account: BrokerAccount, *, transport: httpx.BaseTransport | None = None) -> Adapter:
     """The account's wire. `transport` replaces the socket, for headless runs and tests."""
-    base_url = endpoint_of(account)
+    return _wire(account, _client(endpoint_of(account), transport))
+
+
+def listening_adapter_for(account: BrokerAccount) -> Adapter:
+    """As `adapter_for`, for who holds a connection for seconds: a pool looks through all that it has at
+    every request, so that hundreds of listeners share many small ones."""
+    return _wire(account, _pooled(endpoint_of(account), os.getpid(), account.pk % POOLS))
+
+
+def _wire(account: BrokerAccount, client: httpx.Client) -> Adapter:
     try:
         token = selectors.secret_of(account, "token")
     except (KeyError, Unsealable) as error:
         raise NoLogin(account) from error
-    return plain.PlainWire(_client(base_url, transport), token=token)
+    return plain.PlainWire(client, token=token)
 
 
 def endpoint_of(account: BrokerAccount) -> str:
@@ -99,10 +111,10 @@ def _simulator_url() -> str:
 def _client(base_url: str, transport: httpx.BaseTransport | None) -> httpx.Client:
     if transport is not None:
         return plain.open_client(base_url, transport=transport)
-    return _pooled(base_url, os.getpid())
+    return _pooled(base_url, os.getpid(), None)
 
 
 @cache
-def _pooled(base_url: str, _process: int) -> httpx.Client:
-    """One connection pool for each base URL; a forked worker opens its own."""
+def _pooled(base_url: str, _process: int, _listeners: int | None) -> httpx.Client:
+    """One connection pool for each base URL and group of listeners; a forked worker opens its own."""
     return plain.open_client(base_url)

@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from allocations.models import StrategyBrokerAllocation
 from brokers.models import BrokerAccount
-from brokers.registry import adapter_for
+from brokers.registry import listening_adapter_for
+from brokers.selectors import account_with_user
 from brokers.types import Adapter, BrokerEvent, BrokerOrder, BrokerTrade, ReadFailed
 from execution.engine.apply import apply_books
 from execution.engine.desk import Desk, Work, WorkKind
@@ -49,7 +50,7 @@ class Streams:
         poll: Callable[[list[int]], None],
         stop: threading.Event,
         *,
-        wire_of: Callable[[BrokerAccount], Adapter] = adapter_for,
+        wire_of: Callable[[BrokerAccount], Adapter] = listening_adapter_for,
     ) -> None:
         self._enqueue = enqueue
         self._poll = poll
@@ -66,9 +67,9 @@ class Streams:
             return timeline
         self._polled = time.monotonic()
         for account in _trading_accounts(timeline):
-            thread = self._listening.get(account.pk)
+            thread = self._listening.get(account)
             if thread is None or not thread.is_alive():
-                self._listening[account.pk] = self._listen(account)
+                self._listening[account] = self._listen(account_with_user(account))
         self._poll(_with_orders(timeline))
         return timeline
 
@@ -124,13 +125,13 @@ class Streams:
             self._enqueue(account.pk, [Work(WorkKind.RECONCILE, account.pk)])
 
 
-def _trading_accounts(timeline: Timeline) -> list[BrokerAccount]:
-    """Connected accounts with a pair or with orders in this world."""
+def _trading_accounts(timeline: Timeline) -> list[int]:
+    """The ids of connected accounts with a pair or with orders in this world."""
     pairs = StrategyBrokerAllocation.objects.filter(broker_account=OuterRef("pk"))
     rows = BrokerAccount.objects.filter(Exists(pairs), archived_at=None)
     if timeline.source != Timeline.Source.LIVE:
         rows = rows.filter(mode=BrokerAccount.Mode.PAPER)
-    return list(rows.select_related("user").order_by("pk"))
+    return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def _with_orders(timeline: Timeline) -> list[int]:

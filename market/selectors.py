@@ -15,9 +15,12 @@ from users.prepared import Param, Prepared
 RESTORED = "restored from the saved snapshot: spots and the other forwards come with the next frame"
 
 
+ACTIVE = Prepared(lambda: Timeline.objects.filter(active=True).order_by("pk"))
+
+
 def active_timeline() -> Timeline:
     """The world that runs; Timeline.DoesNotExist says what to do when there is none."""
-    timeline = Timeline.objects.filter(active=True).first()
+    timeline = ACTIVE.first()
     if timeline is None:
         raise Timeline.DoesNotExist(
             "No timeline is active: create one and activate it (admin > Timelines, or bin/start)."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any, TypeVar
 
 import httpx
@@ -46,11 +48,18 @@ UPSTREAM_LENGTH = 500
 T = TypeVar("T")
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all pools: each would read the whole bundle of certificates."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def open_client(base_url: str, *, transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """A client that never retries, never follows a redirect, and asks no proxy of the environment."""
     return httpx.Client(
-        base_url=base_url, timeout=TIMEOUT, limits=LIMITS, transport=transport, trust_env=False
-    )
+        base_url=base_url, timeout=TIMEOUT, limits=LIMITS, transport=transport, trust_env=False,
+        verify=_tls(),
+    )  # fmt: skip
 
 
 class PlainWire:

@@ -20,11 +20,20 @@ from execution.engine.trades import (
 )
 from execution.models import Order, StopWatch, StrategyExecution
 from market.kernel.money import ZERO
+from market.models import Timeline
+from users.prepared import Param, Prepared
 
 Status = StrategyExecution.Status
 Runs = dict[int, list[StrategyExecution]]
 Orders = dict[tuple[int, int], list[Order]]
 MayEnter = Callable[[Collection[int]], list[StrategyBrokerAllocation]]
+
+
+EXITS = Prepared(
+    lambda: StrategyExecution.objects.filter(
+        timeline=Param("timeline"), trading_day=Param("day"), phase="exit", status=Status.DONE
+    ).exclude(strategy_version__reentry="none").select_related("strategy_version").order_by("cycle")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +72,9 @@ class _Left:
     level: str
 
 
-def exits_of_day(runs: QuerySet[StrategyExecution], day: date) -> list[StrategyExecution]:
+def exits_of_day(timeline: Timeline, day: date) -> list[StrategyExecution]:
     """Exits of the day that a re-entry may follow, oldest first."""
-    done = runs.filter(trading_day=day, phase="exit", status=Status.DONE)
-    asked = done.exclude(strategy_version__reentry="none")
-    return list(asked.select_related("strategy_version").order_by("cycle"))
+    return EXITS.rows(timeline=timeline.pk, day=day)
 
 
 def runs_by_pair(runs: QuerySet[StrategyExecution], day: date, pairs: Collection[int]) -> Runs:

@@ -13,6 +13,7 @@ from allocations.services import put_in_force
 from execution.engine import (
     adjust,
     broker_stops,
+    chasing,
     day,
     dispatch,
     entry,
@@ -27,10 +28,10 @@ from execution.engine import (
     wire,
     working,
 )
+from execution.engine.chasing import OpenOrder
 from execution.engine.desk import Desk, Work, WorkKind
-from execution.engine.snapshot import OpenOrder, Snapshot
+from execution.engine.snapshot import Snapshot
 from execution.models import Order, StrategyExecution
-from execution.moves import STOP
 from execution.reconcile import look
 from execution.states import RESTING, OrderState
 from market.models import Timeline
@@ -155,7 +156,7 @@ def _books(desk: Desk, seen: Snapshot) -> list[Work]:
 def _next_step(order: OpenOrder, desk: Desk, *, frozen: bool) -> WorkKind | None:
     if order.status in RESTING:
         if order.pending_op != Order.PendingOp.CANCEL:
-            return None if order.order_type == STOP else WorkKind.CHASE
+            return WorkKind.CHASE if chasing.is_left(order, desk) else None
         again = order.asked_at is None or desk.wall - order.asked_at >= wire.ASK_AGAIN
         return WorkKind.CANCEL if again else None
     if order.status == OrderState.READY and (order.action == Order.Action.CLOSE or not frozen):

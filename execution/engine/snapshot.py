@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import NamedTuple
 
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 
@@ -15,6 +14,7 @@ from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
 from execution.engine import comebacks, siblings
+from execution.engine.chasing import COLUMNS, OpenOrder
 from execution.engine.comebacks import Again, LegAgain, Runs
 from execution.engine.losses import LossWatch, loss_watches
 from execution.engine.stops_seen import BrokerStops
@@ -35,24 +35,43 @@ from market.models import Timeline
 from strategies.models import StrategyVersion
 from strategies.rules import LegRule, Schedule
 from strategies.selectors import newest_versions, schedules_of, versions_by_id, watched_legs
-from users.prepared import Param, Prepared
+from users.prepared import Kept, Param, Prepared, Stamp
 
 Status = StrategyExecution.Status
 RECEIPT_LIFE = timedelta(days=1)  # a receipt is not looked at for longer
 
 
 #: Open positions, and the pairs that hold them: several share a pair, which is read and made once.
-POSITIONS = Prepared(
-    lambda: Position.objects.filter(timeline=Param("timeline"))
-    .exclude(quantity=0)
-    .select_related("contract")
-    .order_by("allocation_id", "leg_number")
+POSITIONS = Kept(
+    Prepared(
+        lambda: Position.objects.filter(timeline=Param("timeline"))
+        .exclude(quantity=0)
+        .order_by("allocation_id", "leg_number")
+        .values_list("pk", Stamp("pk", "contract__symbol"))
+    ),
+    Prepared(lambda: Position.objects.filter(pk__among=Param("ids")).select_related("contract")),
 )
-PAIRS = Prepared(
-    lambda: StrategyBrokerAllocation.objects.filter(pk__among=Param("ids")).select_related(
-        "strategy_version", "strategy__basket", "broker_account"
-    )
+PAIRS = Kept(
+    Prepared(
+        lambda: StrategyBrokerAllocation.objects.filter(pk__among=Param("pairs")).values_list(
+            "pk", Stamp("pk", "strategy_version__number", "strategy__name", "strategy__basket__name",
+            "broker_account__label")
+        )
+    ),
+    Prepared(
+        lambda: StrategyBrokerAllocation.objects.filter(pk__among=Param("ids")).select_related(
+            "strategy_version", "strategy__basket", "broker_account"
+        )
+    ),
 )
+#: Flat rows with a result of the day.
+CLOSED = Prepared(
+    lambda: Position.objects.filter(
+        timeline=Param("timeline"), quantity=0, allocation__broker_account__user__among=Param("users")
+    ).exclude(realised=F("day_opening_pnl"), charges=F("day_charges_before"))
+    .select_related("allocation__strategy", "allocation__broker_account")
+)  # fmt: skip
+CORRIGIBLE = Prepared(lambda: provisional(Param("timeline")).select_related("position__contract"))
 UNFINISHED = Prepared(
     lambda: StrategyExecution.objects.filter(
         timeline=Param("timeline"), status__in=[Status.DUE, Status.RUNNING]
@@ -61,21 +80,8 @@ UNFINISHED = Prepared(
 OPEN_ORDERS = Prepared(
     lambda: Order.objects.filter(timeline=Param("timeline"), status__in=OPEN_STATES)
     .order_by("action", "pk")
-    .values_list(*OpenOrder._fields)
+    .values_list(*COLUMNS)
 )
-
-
-class OpenOrder(NamedTuple):
-    """The columns of an open order by which its next step is chosen."""
-
-    pk: int
-    status: str
-    pending_op: str
-    action: str
-    order_type: str
-    allocation_id: int
-    next_lookup_at: datetime | None
-    asked_at: datetime | None
 
 
 class Snapshot:
@@ -104,7 +110,7 @@ class Snapshot:
         held: dict[int, list[Position]] = defaultdict(list)
         for position in POSITIONS.rows(timeline=self.timeline.pk):
             held[position.allocation_id].append(position)
-        for pair in PAIRS.rows(ids=list(held)) if held else []:
+        for pair in PAIRS.rows(pairs=list(held)) if held else []:
             for position in held[pair.pk]:
                 position.allocation = pair
         return dict(held)
@@ -220,7 +226,7 @@ class Snapshot:
 
     @cached_property
     def _left_today(self) -> tuple[list[StrategyExecution], Runs]:
-        exits = comebacks.exits_of_day(self._runs, self.day)
+        exits = comebacks.exits_of_day(self.timeline, self.day)
         pairs = {run.allocation_id for run in exits}
         return exits, comebacks.runs_by_pair(self._runs, self.day, pairs) if pairs else {}
 
@@ -234,7 +240,7 @@ class Snapshot:
     @cached_property
     def corrigible(self) -> list[Settlement]:
         """Provisional settlements that no final one has corrected."""
-        return list(provisional(self.timeline).select_related("position__contract"))
+        return CORRIGIBLE.rows(timeline=self.timeline.pk)
 
     @cached_property
     def unfinished(self) -> list[tuple[int, str, Status, datetime]]:
@@ -267,13 +273,10 @@ class Snapshot:
     def _closed_today(self) -> list[Position]:
         """Flat rows with a result of the day, of the users who hold something."""
         users = {rows[0].allocation.broker_account.user_id for rows in self.held.values()}
-        rows = Position.objects.filter(
-            timeline=self.timeline, quantity=0, allocation__broker_account__user__in=users
-        ).exclude(realised=F("day_opening_pnl"), charges=F("day_charges_before"))
-        return list(rows.select_related("allocation__strategy", "allocation__broker_account"))
+        return CLOSED.rows(timeline=self.timeline.pk, users=list(users))
 
 
-def provisional(timeline: Timeline) -> QuerySet[Settlement]:
+def provisional(timeline: Timeline | Param) -> QuerySet[Settlement]:
     """Provisional settlements that no final one has corrected yet."""
     rows = Settlement.objects.filter(position__timeline=timeline, provisional=True)
     return rows.exclude(position__settlements__provisional=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -12,9 +13,33 @@ from execution.models import Fill, Mismatch, Order, OrderEvent, Position, Strate
 from execution.moves import STOP, WITHDRAWN
 from execution.states import OPEN_STATES
 from market.models import Timeline
+from users.prepared import Param, Prepared
 
 Status = StrategyExecution.Status
 FIRED = "stopped"  # the event by which a fired stop is told and followed once
+
+
+def _fired(**mine: Any) -> QuerySet[Order]:
+    """Filled stops; one that filled while an exit withdrew it is part of that exit."""
+    rows = Order.objects.filter(order_type=STOP, filled_quantity__gt=0, **mine)
+    return rows.exclude(code=WITHDRAWN)
+
+
+#: Stops that fired and have had no consequence yet.
+UNSAID = Prepared(
+    lambda: _fired(timeline=Param("timeline"))
+    .exclude(Exists(OrderEvent.objects.filter(order=OuterRef("pk"), dedupe_key=FIRED)))
+    .select_related(
+        "execution__strategy_version", "allocation__strategy", "broker_account",
+        "allocation__broker_account__user", "contract",
+    ).order_by("pk")
+)  # fmt: skip
+LIVE = Prepared(
+    lambda: Order.objects.filter(
+        Q(allocation__among=Param("guarded"), action=Order.Action.CLOSE) | Q(order_type=STOP),
+        timeline=Param("timeline"), status__in=OPEN_STATES,
+    ).select_related("contract").order_by("pk")
+)  # fmt: skip
 
 
 class BrokerStops:
@@ -29,12 +54,8 @@ class BrokerStops:
     @cached_property
     def live(self) -> dict[int, list[Order]]:
         """By pair, open orders: of guarded pairs that close something, of others the stops."""
-        rows = Order.objects.filter(
-            Q(allocation__in=self.guarded.keys(), action=Order.Action.CLOSE) | Q(order_type=STOP),
-            timeline=self.timeline, status__in=OPEN_STATES,
-        )  # fmt: skip
         found: dict[int, list[Order]] = defaultdict(list)
-        for order in rows.select_related("contract").order_by("pk"):
+        for order in LIVE.rows(timeline=self.timeline.pk, guarded=list(self.guarded)):
             found[order.allocation_id].append(order)
         return dict(found)
 
@@ -69,12 +90,7 @@ class BrokerStops:
     @cached_property
     def unsaid(self) -> list[Order]:
         """Stops that fired at the broker and have had no consequence yet."""
-        said = OrderEvent.objects.filter(order=OuterRef("pk"), dedupe_key=FIRED)
-        rows = _fired(self.timeline).exclude(Exists(said))
-        return list(rows.select_related(
-            "execution__strategy_version", "allocation__strategy", "broker_account",
-            "allocation__broker_account__user", "contract",
-        ).order_by("pk"))  # fmt: skip
+        return UNSAID.rows(timeline=self.timeline.pk)
 
     @cached_property
     def fired(self) -> dict[int, list[datetime]]:
@@ -84,13 +100,7 @@ class BrokerStops:
         ]
         found: dict[int, list[datetime]] = defaultdict(list)
         if pairs:
-            fills = Fill.objects.filter(order__in=_fired(self.timeline).filter(allocation__in=pairs))
+            fills = Fill.objects.filter(order__in=_fired(timeline=self.timeline, allocation__in=pairs))
             for pair, at in fills.values_list("order__allocation_id", "at"):
                 found[pair].append(at)
         return dict(found)
-
-
-def _fired(timeline: Timeline) -> QuerySet[Order]:
-    """Filled stops; one that filled while an exit withdrew it is part of that exit."""
-    rows = Order.objects.filter(timeline=timeline, order_type=STOP, filled_quantity__gt=0)
-    return rows.exclude(code=WITHDRAWN)

@@ -12,7 +12,7 @@ from brokers.limits import limits_of
 from brokers.selectors import account_with_user
 from brokers.types import Ack, BrokerOrder, ReadFailed
 from execution import gates, moves
-from execution.engine import calls, tell
+from execution.engine import calls, chasing, tell
 from execution.engine.apply import apply_books
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.engine.marks import ENTRY_CROSS, EXIT_CROSS, limit_price
@@ -22,6 +22,7 @@ from execution.rates import Kind
 from execution.services import lock_account
 from execution.states import RESTING, OrderState
 from market.kernel.clock import ist_day
+from users.prepared import Param, Prepared
 
 CHANGES_KEPT = 5  # of the price changes that a broker allows, for a person at its own screen
 ASK_AGAIN = timedelta(seconds=5)  # for a cancel that the book does not show yet
@@ -29,6 +30,12 @@ RELATED = (
     "contract", "broker_account__user", "allocation__broker_account__user",
     "execution__strategy_version",
 )  # fmt: skip
+ONE = Prepared(lambda: Order.objects.filter(pk=Param("id")).select_related(*RELATED))
+CLAIMED = Prepared(
+    lambda: Order.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
+    .filter(pk=Param("id"))
+    .select_related(*RELATED)
+)
 
 
 def cancel(order_id: int, desk: Desk) -> list[Work]:
@@ -73,12 +80,7 @@ def claim(
     order_id: int, desk: Desk, kind: Kind, wanted: Callable[[Order, Desk], bool]
 ) -> Order | None:
     """Commit that this worker asks the broker now; None when it is not wanted or must wait for its rate."""
-    order = (
-        Order.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
-        .select_related(*RELATED)
-        .filter(pk=order_id)
-        .first()
-    )
+    order = CLAIMED.first(id=order_id)
     if order is None or not wanted(order, desk):
         return None
     lock_account(order.broker_account_id)
@@ -97,22 +99,7 @@ def _wants_cancel(order: Order, desk: Desk) -> bool:
 
 
 def _wants_chase(order: Order, desk: Desk) -> bool:
-    """Whether the market has left the resting order, and it has rested as long as its strategy says."""
-    quote = desk.frame.quote(order.contract.symbol)
-    if order.status not in RESTING or order.pending_op or order.price is None or quote is None:
-        return False
-    if order.order_type == moves.STOP:
-        return False
-    touch = quote.ask if order.side == "BUY" else quote.bid
-    left = touch is not None and not _reaches(order.side, order.price, touch)
-    return left and _has_rested(order, desk)
-
-
-def _has_rested(order: Order, desk: Desk) -> bool:
-    """As long as its strategy says, in market time, since it was sent or last moved."""
-    patience = timedelta(seconds=order.execution.strategy_version.chase_after_seconds)
-    since = order.asked_at or order.sending_at
-    return since is None or desk.wall - since >= patience / desk.timeline.speed
+    return chasing.is_left(chasing.open_order(order), desk)
 
 
 def _through_the_touch(order: Order, desk: Desk) -> Decimal:
@@ -214,7 +201,8 @@ def give_up_moving(order: Order, code: str) -> list[Work]:
 
 
 def _order(order_id: int) -> Order:
-    return Order.objects.select_related(*RELATED).get(pk=order_id)
+    (order,) = ONE.rows(id=order_id)
+    return order
 
 
 def _note(order: Order, desk: Desk, *, kind: str, key: str, answer: str) -> None:
@@ -222,7 +210,3 @@ def _note(order: Order, desk: Desk, *, kind: str, key: str, answer: str) -> None
         order=order, kind=kind, source="engine", dedupe_key=key, payload={"answer": answer}, at=desk.now
     )
     OrderEvent.objects.bulk_create([event], ignore_conflicts=True)
-
-
-def _reaches(side: str, price: Decimal, touch: Decimal) -> bool:
-    return price >= touch if side == "BUY" else price <= touch

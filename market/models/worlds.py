@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import cached_property
 
 from django.db import models
 from django.db.models import Q
@@ -77,7 +78,7 @@ class Contract(models.Model):
     def __str__(self) -> str:
         return self.symbol
 
-    @property
+    @cached_property
     def spec(self) -> ContractSpec:
         """The kernel's value of this row."""
         return ContractSpec(self.underlying, self.expiry, self.option_type, self.strike)  # type: ignore[arg-type]  # a choice of the column

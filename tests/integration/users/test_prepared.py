@@ -4,14 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
-from django.db.transaction import TransactionManagementError, atomic
+from django.db.transaction import TransactionManagementError, atomic, set_rollback
 from django.test.utils import CaptureQueriesContext
 
 from baskets.models import Basket
 from strategies.models import Strategy, StrategyVersion
 from tests.factories import UserFactory, make_basket, make_strategy
 from users.models import User
-from users.prepared import Param, Prepared
+from users.prepared import Kept, Param, Prepared, Stamp
 
 pytestmark = pytest.mark.django_db
 
@@ -108,3 +108,56 @@ def test_threads_ask_it_at_once_over_their_own_connections():
         answers = list(pool.map(ask, people))
     assert [found for found, _ in answers] == [[user] for user in people]
     assert connection.connection.info.backend_pid not in {backend for _, backend in answers}
+
+
+KEPT = Kept(
+    Prepared(
+        lambda: Strategy.objects.filter(basket__owner=Param("owner"))
+        .order_by("-pk")
+        .values_list("pk", Stamp("pk", "basket__name"))
+    ),
+    Prepared(lambda: Strategy.objects.filter(pk__among=Param("ids")).select_related("basket")),
+)
+
+
+def names(owner: User) -> list[tuple[str, str]]:
+    return [(row.name, row.basket.name) for row in KEPT.rows(owner=owner.pk)]
+
+
+def test_rows_that_are_kept_are_read_again_only_where_they_or_what_they_are_joined_to_has_changed(owners):
+    basket = make_basket(owners[0], name="Basket")
+    one, two = make_strategy(basket, name="One"), make_strategy(basket, name="Two")
+    assert names(owners[0]) == [("Two", "Basket"), ("One", "Basket")]
+    with CaptureQueriesContext(connection) as asked:
+        assert names(owners[0]) == [("Two", "Basket"), ("One", "Basket")]
+    assert len(asked) == 1
+    Strategy.objects.filter(pk=one.pk).update(name="First")
+    with CaptureQueriesContext(connection) as asked:
+        assert names(owners[0]) == [("Two", "Basket"), ("First", "Basket")]
+    assert [f"'{{{one.pk}}}'" in query["sql"] for query in asked] == [False, True]
+    Basket.objects.filter(pk=basket.pk).update(name="Renamed")
+    assert names(owners[0]) == [("Two", "Renamed"), ("First", "Renamed")]
+    three = make_strategy(basket, name="Three")
+    Strategy.objects.filter(pk=two.pk).update(basket=make_basket(owners[1], name="Theirs"))
+    assert KEPT.rows(owner=owners[0].pk) == [three, one]
+    assert names(owners[1]) == [("Two", "Theirs")]
+    assert names(owners[0]) == [("Three", "Renamed"), ("First", "Renamed")]
+
+
+def test_a_row_that_was_changed_many_times_in_one_transaction_and_rolled_back_is_never_an_old_one(owners):
+    strategy = make_strategy(make_basket(owners[0]), name="0")
+    for number in range(1, 40):
+        with atomic():
+            Strategy.objects.filter(pk=strategy.pk).update(name=str(number))
+            assert names(owners[0])[0][0] == str(number)
+            if number % 3 == 0:
+                set_rollback(True)
+        assert names(owners[0])[0][0] == str(number - 1 if number % 3 == 0 else number)
+
+
+def test_what_is_done_to_a_kept_row_does_not_reach_the_next_asking(owners):
+    make_strategy(make_basket(owners[0]), name="One")
+    (row,) = KEPT.rows(owner=owners[0].pk)
+    row.name, row.basket = "Mine", make_basket(owners[0], name="Another")
+    assert names(owners[0]) == [("One", "Conservative Income Strategies")]
+    assert not KEPT.rows(owner=owners[0].pk)[0]._state.adding
