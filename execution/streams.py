@@ -19,7 +19,7 @@ from allocations.models import StrategyBrokerAllocation
 from brokers.models import BrokerAccount
 from brokers.registry import listening_adapter_for
 from brokers.selectors import account_with_user
-from brokers.types import Adapter, BrokerEvent, BrokerOrder, BrokerTrade, ReadFailed
+from brokers.types import Adapter, BrokerEvent, BrokerOrder, BrokerTrade, EventPage, ReadFailed
 from execution.engine.apply import apply_books
 from execution.engine.desk import Desk, Work, WorkKind
 from execution.models import Order
@@ -92,20 +92,23 @@ class Streams:
                 page = wire.events(last, wait)
                 if page.events:
                     self._stop.wait(GATHER)
-                    more = wire.events(page.last, 0.0)
-                    events, is_first = page.events + more.events, wait == 0.0
-                    self._appliers.submit(self._apply, account, events, is_first=is_first).result()
-                    page = more
+                    applied = self._appliers.submit(self._apply, account, wire, page, is_first=wait == 0.0)
+                    page = applied.result()
                 last, wait = page.last, PUSH_WAIT
             except (ReadFailed, OperationalError) as error:
                 log.warning("stream_interrupted", account=account.pk, error=str(error))
                 self._stop.wait(RETRY_SECONDS)
 
-    def _apply(self, account: BrokerAccount, events: tuple[BrokerEvent, ...], *, is_first: bool) -> None:
+    def _apply(
+        self, account: BrokerAccount, wire: Adapter, page: EventPage, *, is_first: bool
+    ) -> EventPage:
+        """Apply the page with what came while it waited: the busier the desk, the more goes together."""
+        more = wire.events(page.last, 0.0)
         try:
-            self._apply_at(lately.desk(), account, events, is_first=is_first)
+            self._apply_at(lately.desk(), account, page.events + more.events, is_first=is_first)
         finally:
             close_old_connections()
+        return more
 
     def _apply_at(
         self, desk: Desk | None, account: BrokerAccount, events: tuple[BrokerEvent, ...], *, is_first: bool
