@@ -10,7 +10,7 @@ from redis import Redis
 
 class Channel(redis.Channel):
     """kombu makes a client, with a table of 300 commands, for each message that it takes, sends and
-    acknowledges: a tenth of all that a busy worker does. One may be shared by threads."""
+    acknowledges: a tenth of all that a busy worker does."""
 
     _kept: Redis | None = None
 

@@ -13,16 +13,28 @@ from execution.engine.orders import Ticket
 from execution.models import Order, Position, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
 from market.kernel.clock import ist_day
+from users.prepared import Param, Prepared
+
+
+def _held(rows: QuerySet[Position]) -> QuerySet[Position]:
+    rows = rows.filter(allocation=Param("pair"), timeline=Param("timeline")).exclude(quantity=0)
+    return rows.select_related("contract").order_by("leg_number", "contract__symbol")
+
+
+HELD = Prepared(lambda: _held(Position.objects.all()))
+HELD_LOCKED = Prepared(lambda: _held(Position.objects.select_for_update(of=("self",), no_key=True)))
+LIVE = Prepared(
+    lambda: Order.objects.filter(
+        allocation=Param("pair"), timeline=Param("timeline"), status__in=OPEN_STATES
+    ).select_related("contract")
+)
+OF_RUN = Prepared(lambda: Order.objects.filter(execution=Param("run")))
 
 
 def positions_of_pair(execution: StrategyExecution, *, lock: bool = False) -> list[Position]:
     """The pair's open positions in this world, by leg."""
-    rows = Position.objects.filter(
-        allocation=execution.allocation, timeline=execution.timeline_id
-    ).exclude(quantity=0)
-    if lock:
-        rows = rows.select_for_update(of=("self",), no_key=True)
-    return list(rows.select_related("contract").order_by("leg_number", "contract__symbol"))
+    rows = HELD_LOCKED if lock else HELD
+    return rows.rows(pair=execution.allocation_id, timeline=execution.timeline_id)
 
 
 def leaving(held: list[Position], only_legs: list[int] | None) -> list[Position]:
@@ -38,7 +50,7 @@ def release(
     execution: StrategyExecution, closing: Iterable[Position], held: list[Position], desk: Desk
 ) -> list[Order]:
     """Write the closing orders that may go now for `closing`; `held` is all that the pair holds."""
-    mine = list(execution.orders.all())
+    mine = OF_RUN.rows(run=execution.pk)
     wanted = [position for position in closing if not is_worthless(position, desk)]
     contracts = {position.contract_id for position in wanted}
     released = gates.closings(
@@ -124,10 +136,7 @@ def is_worthless(position: Position, desk: Desk) -> bool:
 
 def _live_orders(execution: StrategyExecution) -> list[Order]:
     """The pair's orders that may still fill, whichever run sent them."""
-    rows = Order.objects.filter(
-        allocation=execution.allocation, timeline=execution.timeline_id, status__in=OPEN_STATES
-    )
-    return list(rows.select_related("contract"))
+    return LIVE.rows(pair=execution.allocation_id, timeline=execution.timeline_id)
 
 
 def must_wait(mine: Iterable[Order], contract_id: int, desk: Desk) -> bool:

@@ -35,6 +35,15 @@ def open_mismatches(account_id: int | Param, timeline_id: int | Param) -> QueryS
     )
 
 
+MISSING = Prepared(
+    lambda: open_mismatches(Param("account"), Param("timeline"))
+    .filter(contract__among=Param("contracts"), product=Param("product"), missing__gt=0)
+    .order_by()
+    .values_list("contract")
+    .annotate(Max("missing"))
+)
+
+
 def unread_since(account_id: int, desk: Desk) -> str:
     """The broker's words while the account's books cannot be read; "" while they can."""
     return WHY_UNREAD.first(account=account_id, timeline=desk.timeline.pk) or ""
@@ -83,7 +92,8 @@ def _spare(
 
 
 def _missing(execution: StrategyExecution, contracts: set[int], desk: Desk) -> dict[int, int]:
-    rows = open_mismatches(execution.allocation.broker_account_id, desk.timeline.pk).filter(
-        contract__in=contracts, product=execution.allocation.product, missing__gt=0
+    pair = execution.allocation
+    found = MISSING.rows(
+        account=pair.broker_account_id, timeline=desk.timeline.pk, contracts=list(contracts), product=pair.product
     )
-    return dict(rows.order_by().values_list("contract").annotate(Max("missing")))
+    return dict(found)

@@ -110,8 +110,8 @@ def _end_entries(execution: StrategyExecution, desk: Desk) -> None:
     )
     if execution.only_legs is not None:
         rows = rows.exclude(phase="roll", status=Status.DUE).exclude(COMING_BACK)
-    for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk").select_related(
-            "allocation__strategy", "allocation__broker_account__user"):  # fmt: skip
+    locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
+    for row in locked.select_related("allocation__strategy", "allocation__broker_account__user"):
         runs.finish(row, Status.FAILED, desk, code="WITHDRAWN", detail=f"Exit: {execution.cause}.")
 
 

@@ -19,6 +19,8 @@ from market.models import Contract
 from market.services import ensure_contracts
 from users.prepared import Param, Prepared
 
+UNIQUE = ["broker_account", "timeline", "contract", "product"]
+SIDES = ("ours", "external", "disputed", "theirs")  # of a Holding, and columns
 ROWS = Prepared(
     lambda: AccountPosition.objects.filter(
         broker_account=Param("account"), timeline=Param("timeline")
@@ -57,15 +59,21 @@ def updated(
         key = _key_of(trade)
         holdings[key] = after_foreign(holdings[key], _signed(trade))
     _keep(account, foreign, sheet, desk)
-    for key, holding in sorted(holdings.items()):
-        _judge(key, holding, rows.get(key), sheet, account, desk)
+    written = [
+        _judge(key, holding, rows.get(key), sheet, account, desk) for key, holding in sorted(holdings.items())
+    ]
+    AccountPosition.objects.bulk_create(
+        [row for row in written if row is not None],
+        update_conflicts=True, unique_fields=UNIQUE, update_fields=[*SIDES, "read_at"],
+    )  # fmt: skip
     return sheet
 
 
 def _judge(
     key: Key, holding: Holding, row: AccountPosition | None, sheet: Sheet,
     account: BrokerAccount, desk: Desk,
-) -> None:  # fmt: skip
+) -> AccountPosition | None:  # fmt: skip
+    """Note what does not agree; the row that is to be written, if it is another one."""
     symbol, product = key
     contract = sheet.contracts[symbol]
     if _is_over(contract, desk):  # settled on either side in its own time
@@ -76,22 +84,13 @@ def _judge(
     found = of_holding(holding, symbol, product)
     if found is not None:
         sheet.differences.append(found)
-    _write(holding, row or AccountPosition(
+    values = {name: getattr(holding, name) for name in SIDES}
+    if row is not None and all(getattr(row, name) == value for name, value in values.items()):
+        return None
+    return AccountPosition(
         broker_account=account, timeline=desk.timeline, contract=contract, product=product,
-    ), desk)  # fmt: skip
-
-
-def _write(holding: Holding, row: AccountPosition, desk: Desk) -> None:
-    values = {
-        "ours": holding.ours, "external": holding.external,
-        "disputed": holding.disputed, "theirs": holding.theirs,
-    }  # fmt: skip
-    if row.pk is not None and all(getattr(row, name) == value for name, value in values.items()):
-        return
-    for name, value in values.items():
-        setattr(row, name, value)
-    row.read_at = desk.wall
-    row.save()
+        read_at=desk.wall, **values,
+    )  # fmt: skip
 
 
 def _holding(key: Key, row: AccountPosition | None, net: Counter[Key], mine: Ours) -> Holding:

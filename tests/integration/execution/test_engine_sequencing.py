@@ -11,6 +11,7 @@ from execution.models import AccountCalls, Order, StrategyExecution
 from execution.rates import Kind
 from strategies.models import StrategyVersion
 from tests.factories import make_order, make_run
+from tests.integration.execution.by_hand import engine
 from tests.integration.execution.conftest import one_strategy
 from users.models import Notice
 
@@ -203,6 +204,22 @@ def test_a_resting_order_is_moved_at_once_unless_its_strategy_is_patient(resting
 
     order.refresh_from_db()
     assert order.modifications == 1
+
+
+def test_a_resting_order_is_no_work_before_the_market_has_left_it_for_as_long_as_its_strategy_waits(resting):
+    desk, _, order = resting
+
+    def works():
+        return [work for work in loop.tick(engine(desk)) if work.kind is WorkKind.CHASE]
+
+    assert works() == []  # it stands through the touch
+    patience(30)
+    desk.at(9, 20, 10, change=falling(20))
+    assert works() == []
+    patience(5)
+    assert works() == [Work(WorkKind.CHASE, order.pk)]
+    Order.objects.update(pending_op=Order.PendingOp.CANCEL, asked_at=desk.player.wall)
+    assert works() == []
 
 
 def test_an_entry_that_may_not_be_moved_any_more_is_cancelled_and_its_rest_ordered_anew(resting):

@@ -75,7 +75,7 @@ def test_what_happens_together_is_gathered_before_it_is_applied(user):
     applied = []
 
     class Gathers(Streams):
-        def _apply(self, account, events, *, is_first):
+        def _apply_at(self, desk, account, events, *, is_first):
             applied.append([event.report.broker_order_id for event in events])
 
     streams = Gathers(lambda account, works: None, lambda accounts: None, stop, wire_of=lambda account: wire)

@@ -16,9 +16,21 @@ SEED = os.environ["SCHEDULES_SEED"]
 COUNT = int(os.environ.get("SCHEDULES", "10000"))
 
 
+EVERYTHING = {
+    "killed", "halted", "unknown", "adopted", "rejected", "never sent", "partly filled", "cancelled",
+    "sliced", "unwound", "exited", "late in the book", "filled while being cancelled",
+    "filled after its end",
+    "stop placed", "stop filled", "stop partly filled", "stop moved", "stop withdrawn", "stop refused",
+    "stop unknown", "stop filled while being cancelled", "leg left alone",
+}  # fmt: skip
+
+
 def test_no_schedule_breaks_an_invariant():
+    """The rarest thing happens four times in ten thousand: where it has not, more are played."""
     met = Counter()
-    for n in range(COUNT):
+    for n in range(4 * COUNT):
+        if n >= COUNT and (COUNT < 10_000 or met.keys() >= EVERYTHING):
+            break
         schedule = Schedule(f"{SEED}:{n}")
         try:
             schedule.play()
@@ -26,14 +38,7 @@ def test_no_schedule_breaks_an_invariant():
             pytest.fail(f"SCHEDULES_SEED={SEED}, schedule {n}: {violation}")
         met.update(schedule.met())
 
-    everything = {
-        "killed", "halted", "unknown", "adopted", "rejected", "never sent", "partly filled", "cancelled",
-        "sliced", "unwound", "exited", "late in the book", "filled while being cancelled",
-        "filled after its end",
-        "stop placed", "stop filled", "stop partly filled", "stop moved", "stop withdrawn", "stop refused",
-        "stop unknown", "stop filled while being cancelled", "leg left alone",
-    }  # fmt: skip
-    missing = {name for name in everything if not met[name]}
+    missing = EVERYTHING - met.keys()
     assert COUNT < 10_000 or not missing, f"these schedules prove too little: {missing}"
 
 
