@@ -8,9 +8,10 @@ import secrets
 
 import psycopg
 import pytest
+from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, connections
 from hypothesis import HealthCheck
 from hypothesis import settings as bounds
 from rest_framework.test import APIClient
@@ -92,6 +93,9 @@ def django_db_setup(django_db_setup, django_db_blocker):
         cursor.execute(TRUNCATE_TRIGGERS)
         for table, trigger in cursor.fetchall():
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+    yield
+    # asgiref's thread for synchronous code lives as long as the process, and holds the database with it
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture(autouse=True)

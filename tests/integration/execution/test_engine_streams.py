@@ -77,6 +77,7 @@ def test_what_happens_together_is_gathered_before_it_is_applied(user):
     class Gathers(Streams):
         def _apply_at(self, desk, account, events, *, is_first):
             applied.append([event.report.broker_order_id for event in events])
+            connection.close()  # this thread's
 
     streams = Gathers(lambda account, works: None, lambda accounts: None, stop, wire_of=lambda account: wire)
     streams._follow(make_account(user))
