@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import structlog
-from django.db import OperationalError, close_old_connections
+from django.db import OperationalError, close_old_connections, connection
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
@@ -98,6 +98,7 @@ class Streams:
             except (ReadFailed, OperationalError) as error:
                 log.warning("stream_interrupted", account=account.pk, error=str(error))
                 self._stop.wait(RETRY_SECONDS)
+                account = self._appliers.submit(_as_now, account).result()
 
     def _apply(
         self, account: BrokerAccount, wire: Adapter, page: EventPage, *, is_first: bool
@@ -126,6 +127,16 @@ class Streams:
         if any(not report.client_ref for report in reports):  # somebody trades by hand
             books.ask([account.pk], desk.timeline, now=desk.wall)
             self._enqueue(account.pk, [Work(WorkKind.RECONCILE, account.pk)])
+
+
+def _as_now(account: BrokerAccount) -> BrokerAccount:
+    """The account read again: its login may have been renewed."""
+    try:
+        return BrokerAccount.objects.select_related("user").filter(pk=account.pk).first() or account
+    except OperationalError:  # the next attempt asks again
+        return account
+    finally:
+        connection.close()
 
 
 def _trading_accounts(timeline: Timeline) -> list[int]:

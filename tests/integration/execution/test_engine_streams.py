@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from brokers.models import BrokerAccount
 from brokers.types import (
     BrokerEvent,
     BrokerOrder,
@@ -51,6 +52,21 @@ def test_an_account_without_any_event_is_asked_patiently(user, failing, waits):
     streams._follow(make_account(user))
 
     assert [wait for _, wait in wire.asked] == waits
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stream_whose_login_was_renewed_goes_on_with_the_new_one(user):
+    stop, account = threading.Event(), make_account(user)
+    wire, logins = Idle(stop, failing=(1,)), []
+
+    def wire_of(account):
+        logins.append(account.sealed_secrets)
+        BrokerAccount.objects.filter(pk=account.pk).update(sealed_secrets={"token": "renewed"})
+        return wire
+
+    Streams(lambda account, works: None, lambda accounts: None, stop, wire_of=wire_of)._follow(account)
+
+    assert logins == [{}, *[{"token": "renewed"}] * 3]
 
 
 class Talks(Idle):
