@@ -16,7 +16,7 @@ from execution.engine.refs import ref_of
 from execution.models import Order, OrderEvent
 from execution.reconcile import books
 from execution.states import TERMINAL, OrderState
-from users.prepared import Param, Prepared
+from users.prepared import Param, Prepared, insert
 
 FIRST_LOOKUP = timedelta(seconds=1)
 STATUS = Prepared(
@@ -59,7 +59,7 @@ def _acknowledge(answers: list[tuple[Order, Ack]], desk: Desk) -> list[Work]:
 
 
 def _note_answers(answers: Sequence[tuple[Order, Answer]], desk: Desk) -> None:
-    OrderEvent.objects.bulk_create(
+    insert(
         [OrderEvent(order=order, kind=type(answer).__name__, source="answer", dedupe_key="answer",
                     payload={"upstream": "" if isinstance(answer, Ack) else answer.upstream}, at=desk.now)
          for order, answer in answers],

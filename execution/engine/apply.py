@@ -25,7 +25,7 @@ from execution.models import Fill, Order, OrderEvent, Position, StrategyExecutio
 from execution.states import TERMINAL, OrderState
 from market.kernel import charges
 from market.kernel.clock import ist_day
-from users.prepared import Param, Prepared
+from users.prepared import Param, Prepared, insert
 
 #: What the applier writes of an order.
 MOVED = [
@@ -154,7 +154,7 @@ def apply_said(said: Mapping[int, Said], desk: Desk, *, source: str) -> set[int]
             _fill(order, filled[order.pk], ends.get(order.pk, []), desk)
         for report in said[order.pk].reports:
             _report(order, report, desk, source, events)
-    OrderEvent.objects.bulk_create(events, ignore_conflicts=True)
+    insert(events, ignore_conflicts=True)
     moved = [order for order in orders if order.pk in filled or said[order.pk].reports]
     pgbulk.update(Order, moved, MOVED)
     for order in moved:
@@ -187,7 +187,7 @@ def _write_fills(
     fresh = _fresh_fills(orders, said, desk)
     if not fresh:
         return {}
-    Fill.objects.bulk_create(fresh, ignore_conflicts=True)
+    insert(fresh, ignore_conflicts=True)
     for fill in fresh:
         payload = {"quantity": fill.quantity, "price": str(fill.price)}
         events.append(_event(fill.order, desk, "fill", source, f"fill:{fill.trade_id}", payload))

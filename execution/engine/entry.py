@@ -21,11 +21,11 @@ from execution.engine.judging import (
     judge,
     unresolved,
 )
-from execution.models import Order, StrategyExecution
+from execution.models import StrategyExecution
 from market.kernel.calendar import OutsideCoverage
 from market.kernel.clock import IST
 from strategies.rules import Unresolvable, stored
-from users.prepared import Param, Prepared
+from users.prepared import Param, Prepared, insert
 
 Status = StrategyExecution.Status
 #: What makes a due run a running one.
@@ -133,7 +133,7 @@ def _begin(planned: list[Planned], desk: Desk) -> list[Work]:
     _enter_pairs(begun, desk)
     rows = opens.contracts_of(begun)
     fresh = [order for execution in begun for order in opens.made(execution, [], rows, desk)]
-    works = [Work(WorkKind.DISPATCH, order.pk) for order in Order.objects.bulk_create(fresh)]
+    works = [Work(WorkKind.DISPATCH, order.pk) for order in insert(fresh)]
     empty = {execution.pk for execution in begun} - {order.execution_id for order in fresh}
     return [*works, *(Work(WorkKind.ADVANCE, pk) for pk in sorted(empty))]
 

@@ -16,6 +16,7 @@ from market.kernel import contracts
 from market.models import Contract
 from market.services import ensure_contracts
 from strategies.rules import ResolvedLeg
+from users.prepared import insert
 
 
 def as_plan(legs: list[ResolvedLeg]) -> list[dict[str, Any]]:
@@ -48,7 +49,7 @@ def planned(execution: StrategyExecution, part: str = "legs") -> list[ResolvedLe
 
 def release(execution: StrategyExecution, orders: list[Order], desk: Desk) -> list[Order]:
     """Write the opening orders that may go now: all of wave 1, wave 2 in proportion to its fills."""
-    return Order.objects.bulk_create(made(execution, orders, contracts_of([execution]), desk))
+    return insert(made(execution, orders, contracts_of([execution]), desk))
 
 
 def contracts_of(executions: Iterable[StrategyExecution]) -> dict[str, Contract]:

@@ -19,6 +19,7 @@ from market.kernel.frame import Quote
 from market.kernel.money import to_tick
 from market.models import Contract
 from strategies.rules import worst_price
+from users.prepared import insert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ def write(
     execution: StrategyExecution, tickets: Iterable[Ticket], existing: list[Order], desk: Desk
 ) -> list[Order]:
     """READY orders for the tickets, one a slice; a ticket without a quote gets none."""
-    return Order.objects.bulk_create(made(execution, tickets, existing, desk))
+    return insert(made(execution, tickets, existing, desk))
 
 
 def made(
@@ -63,7 +64,7 @@ def write_stop(
         for capped in holds.capped(execution, [ticket], desk)
         for order in _sliced(execution, capped, prices, existing, desk)
     ]
-    return Order.objects.bulk_create(fresh)
+    return insert(fresh)
 
 
 def open_orders(orders: Iterable[Order]) -> list[Order]:

@@ -14,7 +14,7 @@ from execution.models import Fill, Order, Position, Settlement
 from execution.positions import Holding, Trade, project, settled
 from market.kernel.money import ZERO, rupees
 from market.models import Timeline
-from users.prepared import Param, Prepared
+from users.prepared import Param, Prepared, insert
 
 Key = tuple[int, int, str]  # pair, contract, product
 WRITTEN = [
@@ -55,7 +55,7 @@ def rebuild(orders: Collection[Order], desk: Desk) -> list[Position]:
     missing = newest.keys() - {_key(position) for position in held}
     if missing:
         fresh = [_new(newest[key], desk) for key in sorted(missing)]
-        Position.objects.bulk_create(fresh, ignore_conflicts=True)
+        insert(fresh, ignore_conflicts=True)
         held = _locked(newest.keys(), desk.timeline)
     for position in held:
         if position.quantity == 0:  # a leg of another run may have held this contract before

@@ -14,6 +14,7 @@ from execution.engine.judging import shut, stopped
 from execution.models import Order, StrategyExecution
 from execution.states import OPEN_STATES, OrderState
 from market.models import Contract
+from users.prepared import insert
 
 Status = StrategyExecution.Status
 
@@ -66,7 +67,7 @@ class _Step:
 
     def write(self) -> list[Work]:
         """Write what may be opened, to be sent after the commit."""
-        return [Work(WorkKind.DISPATCH, order.pk) for order in Order.objects.bulk_create(self._fresh)]
+        return [Work(WorkKind.DISPATCH, order.pk) for order in insert(self._fresh)]
 
     def _hold(self, execution: StrategyExecution, mine: list[Order]) -> list[Work]:
         """While an order has no answer nothing new goes; when time is up the others are withdrawn."""

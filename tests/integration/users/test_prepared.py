@@ -3,15 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.db import DataError, IntegrityError, connection
 from django.db.transaction import TransactionManagementError, atomic, set_rollback
 from django.test.utils import CaptureQueriesContext
 
 from baskets.models import Basket
 from strategies.models import Strategy, StrategyVersion
-from tests.factories import UserFactory, make_basket, make_strategy
-from users.models import User
-from users.prepared import Kept, Param, Prepared, Stamp
+from tests.factories import NOW, UserFactory, make_basket, make_strategy
+from users.models import Notice, User
+from users.prepared import Kept, Param, Prepared, Stamp, insert
 
 pytestmark = pytest.mark.django_db
 
@@ -161,3 +161,49 @@ def test_what_is_done_to_a_kept_row_does_not_reach_the_next_asking(owners):
     row.name, row.basket = "Mine", make_basket(owners[0], name="Another")
     assert names(owners[0]) == [("One", "Conservative Income Strategies")]
     assert not KEPT.rows(owner=owners[0].pk)[0]._state.adding
+
+
+def notes(user, *titles):
+    return [
+        Notice(user=user, kind="k", severity="info", title=title, body="it's", dedupe_key=title, created_at=NOW)
+        for title in titles
+    ]
+
+
+def test_rows_are_inserted_as_django_would_with_their_ids(owners):
+    made = insert(notes(owners[0], "one", "two", "100% 'sure'"))
+    by_django = Notice.objects.bulk_create(notes(owners[1], "one", "two", "100% 'sure'"))
+    skipped = {"id", "user_id"}
+    names = [f.attname for f in Notice._meta.concrete_fields if f.attname not in skipped]
+    mine, theirs = (
+        [[getattr(row, name) for name in names] for row in Notice.objects.filter(user=owner).order_by("pk")]
+        for owner in owners
+    )
+    assert mine == theirs
+    assert [row.title for row in made] == ["one", "two", "100% 'sure'"]
+    assert [Notice.objects.get(pk=row.pk).title for row in made] == [row.title for row in made]
+    assert len(by_django) == len(made) == 3
+    made[0].title = "changed"
+    made[0].save()
+    assert Notice.objects.get(pk=made[0].pk).title == "changed"
+    assert insert([]) == []
+
+
+def test_what_is_there_already_is_ignored_only_where_that_is_asked_for(owners):
+    insert(notes(owners[0], "one"))
+    insert(notes(owners[0], "one", "two"), ignore_conflicts=True)
+    assert list(Notice.objects.order_by("pk").values_list("title", flat=True)) == ["one", "two"]
+    with pytest.raises(IntegrityError), atomic():
+        insert(notes(owners[0], "two"))
+
+
+def test_a_text_that_is_too_long_is_refused_and_never_cut(owners):
+    title = "a" * 160
+    (made,) = insert(notes(owners[0], title))
+    long = Notice(user=owners[0], kind="k" * 100, severity="info", title="t", body="", dedupe_key="d", created_at=NOW)
+    with pytest.raises(DataError), atomic():
+        insert([long])
+    basket = make_basket(owners[0], name="n" * Basket._meta.get_field("name").max_length)
+    assert OF_NAMES.rows(names=[basket.name + "n"], owner=owners[0].pk) == []
+    assert OF_NAMES.rows(names=[basket.name], owner=owners[0].pk) == [basket]
+    assert made.title == title
