@@ -15,6 +15,7 @@ from execution.models import Order, Position, StrategyExecution
 from execution.states import OPEN_STATES
 from market.kernel.clock import ist_day
 from market.models import Timeline
+from users.prepared import insert
 
 Status = StrategyExecution.Status
 UNFINISHED = [Status.DUE, Status.RUNNING]
@@ -52,7 +53,7 @@ def open_due(exits: Collection[DueExit], *, timeline: Timeline, day: date) -> No
         for due in exits
         if due.allocation.pk not in under_way
     ]  # fmt: skip
-    StrategyExecution.objects.bulk_create(fresh, ignore_conflicts=True)
+    insert(fresh, ignore_conflicts=True)
     for due in exits:
         if due.allocation.pk in under_way:
             open_exit(due, timeline=timeline, day=day)
@@ -131,7 +132,7 @@ def open_exits(pairs: list[StrategyBrokerAllocation], *, cause: str) -> list[Str
         for pair in pairs
         if pair.pk in busy - under_way.keys()
     ]  # fmt: skip
-    StrategyExecution.objects.bulk_create(fresh, ignore_conflicts=True)
+    insert(fresh, ignore_conflicts=True)
     begun = _under_way({row.allocation_id for row in fresh}, timeline)  # some by another just now
     rows = {**under_way, **begun}.values()
     widened = [row for row in rows if _is_widened(row, cause=cause, detail="", legs=None)]

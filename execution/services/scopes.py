@@ -54,7 +54,7 @@ def square_off(
 ) -> list[StrategyExecution]:
     """Close what the scope holds and leave it reducing."""
     _set(user, scope, target, State.REDUCING, "squared off", act)
-    pairs = pairs_in(user=user, scope=scope, target=target)
+    pairs = list(_pairs(user, scope, target).order_by("pk"))
     _write_receipt(Receipt.Verb.SQUARE_OFF, user, scope, target, pairs, act)
     return open_exits(pairs, cause="square_off")
 
@@ -69,7 +69,7 @@ def kill(
     So they are taken before anything is read of the pairs, of which there may be many.
     """
     lock_accounts(_pairs(user, scope, target).order_by().values_list("broker_account_id", flat=True).distinct())
-    pairs = pairs_in(user=user, scope=scope, target=target)
+    pairs = list(_pairs(user, scope, target).order_by("pk"))
     _set(user, scope, target, State.HALTED, "killed", act)
     _write_receipt(Receipt.Verb.KILL, user, scope, target, pairs, act)
     return open_exits(pairs, cause="kill")
