@@ -13,8 +13,9 @@ from django.db.models import F
 
 from execution.engine import tell
 from execution.engine.desk import Desk
+from execution.engine.kept_rows import provisional
 from execution.engine.projecting import project_position
-from execution.engine.snapshot import Snapshot, provisional
+from execution.engine.snapshot import Snapshot
 from execution.models import PerformanceMetric, Position, Settlement
 from market.kernel import charges, settlement
 from market.kernel.clock import ist_day

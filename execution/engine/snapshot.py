@@ -7,21 +7,21 @@ from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
-from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
 from allocations.models import PendingLimit, StrategyBrokerAllocation
 from allocations.risk import Effective
 from allocations.selectors import effective_states
 from baskets.models import BasketGrant
 from execution.engine import comebacks, siblings
-from execution.engine.chasing import COLUMNS, OpenOrder
+from execution.engine.chasing import OpenOrder
 from execution.engine.comebacks import Again, LegAgain, Runs
+from execution.engine.kept_rows import CLOSED, CORRIGIBLE, OPEN_ORDERS, PAIRS, POSITIONS, UNFINISHED
 from execution.engine.losses import LossWatch, loss_watches
 from execution.engine.stops_seen import BrokerStops
 from execution.engine.trades import Trade, has_bounds, is_share_of_premium, open_trades
 from execution.models import (
     COMING_BACK,
-    Order,
     Position,
     ReceiptAccount,
     Settlement,
@@ -29,59 +29,14 @@ from execution.models import (
     StrategyExecution,
 )
 from execution.reconcile.books import accounts_in
-from execution.states import OPEN_STATES
 from market.kernel.clock import IST
 from market.models import Timeline
 from strategies.models import StrategyVersion
 from strategies.rules import LegRule, Schedule
 from strategies.selectors import newest_versions, schedules_of, versions_by_id, watched_legs
-from users.prepared import Kept, Param, Prepared, Stamp
 
 Status = StrategyExecution.Status
 RECEIPT_LIFE = timedelta(days=1)  # a receipt is not looked at for longer
-
-
-#: Open positions, and the pairs that hold them: several share a pair, which is read and made once.
-POSITIONS = Kept(
-    Prepared(
-        lambda: Position.objects.filter(timeline=Param("timeline"))
-        .exclude(quantity=0)
-        .order_by("allocation_id", "leg_number")
-        .values_list("pk", Stamp("pk", "contract__symbol"))
-    ),
-    Prepared(lambda: Position.objects.filter(pk__among=Param("ids")).select_related("contract")),
-)
-PAIRS = Kept(
-    Prepared(
-        lambda: StrategyBrokerAllocation.objects.filter(pk__among=Param("pairs")).values_list(
-            "pk", Stamp("pk", "strategy_version__number", "strategy__name", "strategy__basket__name",
-            "broker_account__label")
-        )
-    ),
-    Prepared(
-        lambda: StrategyBrokerAllocation.objects.filter(pk__among=Param("ids")).select_related(
-            "strategy_version", "strategy__basket", "broker_account"
-        )
-    ),
-)
-#: Flat rows with a result of the day.
-CLOSED = Prepared(
-    lambda: Position.objects.filter(
-        timeline=Param("timeline"), quantity=0, allocation__broker_account__user__among=Param("users")
-    ).exclude(realised=F("day_opening_pnl"), charges=F("day_charges_before"))
-    .select_related("allocation__strategy", "allocation__broker_account")
-)  # fmt: skip
-CORRIGIBLE = Prepared(lambda: provisional(Param("timeline")).select_related("position__contract"))
-UNFINISHED = Prepared(
-    lambda: StrategyExecution.objects.filter(
-        timeline=Param("timeline"), status__in=[Status.DUE, Status.RUNNING]
-    ).order_by("due_at", "pk").values_list("pk", "phase", "status", "due_at")
-)  # fmt: skip
-OPEN_ORDERS = Prepared(
-    lambda: Order.objects.filter(timeline=Param("timeline"), status__in=OPEN_STATES)
-    .order_by("action", "pk")
-    .values_list(*COLUMNS)
-)
 
 
 class Snapshot:
@@ -274,12 +229,6 @@ class Snapshot:
         """Flat rows with a result of the day, of the users who hold something."""
         users = {rows[0].allocation.broker_account.user_id for rows in self.held.values()}
         return CLOSED.rows(timeline=self.timeline.pk, users=list(users))
-
-
-def provisional(timeline: Timeline | Param) -> QuerySet[Settlement]:
-    """Provisional settlements that no final one has corrected yet."""
-    rows = Settlement.objects.filter(position__timeline=timeline, provisional=True)
-    return rows.exclude(position__settlements__provisional=False)
 
 
 def entering_pairs(timeline: Timeline) -> QuerySet[StrategyBrokerAllocation]:

@@ -171,6 +171,8 @@ def test_a_live_account_has_no_wire_and_nothing_pretends_to_be_one(user, desk):
     with pytest.raises(registry.NoLiveWire):
         registry.adapter_for(account, transport=desk.transport)
     with pytest.raises(registry.NoLiveWire):
+        registry.listening_adapter_for(account)
+    with pytest.raises(registry.NoLiveWire):
         services.renew_login(account=account, act=act(user), transport=desk.transport)
 
 
@@ -184,6 +186,8 @@ def test_a_paper_account_is_never_routed_to_a_live_host(user, desk, settings, ur
 
     with pytest.raises(registry.WrongEndpoint):
         registry.adapter_for(account)
+    with pytest.raises(registry.WrongEndpoint):
+        registry.listening_adapter_for(account)
     with pytest.raises(registry.WrongEndpoint):
         add(user, desk, client_id="ZD2")
 

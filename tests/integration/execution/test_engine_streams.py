@@ -141,12 +141,18 @@ class Deaf:
         return getattr(self.wire, name)
 
 
-def test_the_first_page_brings_what_happened_while_nobody_listened(desk):
+def entered_unheard(desk):
+    """A put's pair whose order went out while nobody listened, and its wire that hears."""
     pair = desk.pair("Cash Secured Put", "finvasia")
     hearing = desk.player.adapter(pair.broker_account)
     desk.player._adapters[pair.broker_account.pk] = Deaf(hearing)
     desk.at(9, 20)
     desk.at(9, 20, 5)
+    return pair, hearing
+
+
+def test_the_first_page_brings_what_happened_while_nobody_listened(desk):
+    pair, hearing = entered_unheard(desk)
     assert ([o.status for o in desk.orders(pair)], desk.held(pair)) == (["ACKED"], {})
     desk.player._adapters[pair.broker_account.pk] = hearing
 
@@ -158,11 +164,7 @@ def test_the_first_page_brings_what_happened_while_nobody_listened(desk):
 
 def test_of_two_days_orders_with_one_number_the_first_page_takes_both(desk):
     """Some brokers count from one again each day; the earlier order ended while nobody listened."""
-    pair = desk.pair("Cash Secured Put", "finvasia")
-    hearing = desk.player.adapter(pair.broker_account)
-    desk.player._adapters[pair.broker_account.pk] = Deaf(hearing)
-    desk.at(9, 20)
-    desk.at(9, 20, 5)
+    pair, hearing = entered_unheard(desk)
     (order,) = desk.orders(pair)
     reported = next(r for r in hearing.orders() if r.client_ref == order.client_ref)
     rejected = replace(reported, status=BrokerStatus.REJECTED, filled_quantity=0, reason="margin")
